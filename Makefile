@@ -1,0 +1,158 @@
+# `make help` lists the targets.  V=1 shows the commands; MODE picks the build; T=word runs a part of
+# the tests; B=folder builds elsewhere.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+MODE ?= release
+B    ?= build
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+        -Wold-style-definition -Wvla -Wformat=2 -Wpointer-arith -Wcast-qual -Wwrite-strings \
+        -Wundef -Wswitch-enum -Wdouble-promotion -Wnull-dereference -Wconversion -Werror
+
+MODE_release := -O2 -g -fno-omit-frame-pointer
+MODE_debug   := -O0 -g3
+MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+MODE_tsan    := -O1 -g -fsanitize=thread
+MODE_clang   := -O2 -g
+MODE_fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+ifneq ($(filter clang fuzz,$(MODE)),)
+CC := clang
+endif
+
+OUT      := $(B)/$(MODE)
+# The revision is known to one file only, so that a commit does not rebuild the rest.
+REVISION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
+CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. -Itests
+# -ffp-contract=off: schedules are bit-identical whatever the compiler fuses (DESIGN.md, Trust).
+CFLAGS   := -std=c11 -pthread -fno-common -ffp-contract=off $(WARN) $(MODE_$(MODE)) $(EXTRA_CFLAGS)
+LDLIBS   := -lcjson -lz -lm
+
+LAYERS   := base pool workload harness tuner plots
+LIB_SRC  := $(wildcard $(LAYERS:%=%/*.c))
+LIB_OBJ  := $(LIB_SRC:%.c=$(OUT)/%.o)
+CLI_OBJ  := $(patsubst %.c,$(OUT)/%.o,$(wildcard cli/*.c))
+UNIT_SRC := $(wildcard tests/support/*.c $(LAYERS:%=tests/unit/%/*.c))
+STRESS_SRC := $(wildcard tests/support/*.c tests/stress/*.c)
+BENCHES  := $(patsubst bench/%.c,$(OUT)/bench/%,$(wildcard bench/bench_*.c))
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench tests/support tests/stress \
+              tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
+ifeq ($(MODE),release)
+PROGRAM  := $(B)/poolbench
+else
+PROGRAM  := $(OUT)/poolbench
+endif
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
+
+.DEFAULT_GOAL := build
+.PHONY: help build run test unit stress cli-tests fuzz-corpus asan tsan lint format bench fuzz docs \
+        check clean install-build install-run install-test install-lint
+
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: install-build ## build the program (build/poolbench) and the static library
+	@$(MAKE) --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a
+
+run: install-run build ## install what is missing, build, and do the main job: run, judge, chart and tune a scenario
+	@tools/main-job $(PROGRAM)
+
+test: install-test build ## install what the tests need, build, and run every test
+	@tools/run-tests $(T)
+
+unit: $(OUT)/unit-tests ## the unit tests alone (T=queue runs a part)
+	@PB_TEST='$(T)' PB_PROGRAM=$(PROGRAM) $(OUT)/unit-tests
+
+stress: $(OUT)/stress-tests ## threads against each other (T=... runs a part)
+	@PB_TEST='$(T)' $(OUT)/stress-tests
+
+cli-tests: $(PROGRAM) ## the program as a user runs it
+	@PB_PROGRAM=$(abspath $(PROGRAM)) tests/cli/run-all $(T)
+
+asan: ## unit and stress tests under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory -j$(shell nproc) MODE=asan unit stress
+
+tsan: ## unit and stress tests under ThreadSanitizer
+	@CK_FORK=no $(MAKE) --no-print-directory -j$(shell nproc) MODE=tsan unit stress
+
+fuzz-corpus: $(FUZZERS) ## run every fuzz target over its corpus once
+	@for f in $(notdir $(FUZZERS)); do echo "# $$f"; \
+	  $(OUT)/fuzz/$$f tests/data/corpus/$${f#fuzz_}/* || exit 1; done
+
+fuzz: ## fuzz each parser for FUZZ_SECONDS (default 60) seconds with clang's libFuzzer
+	@$(MAKE) --no-print-directory MODE=fuzz -j$(shell nproc) fuzz-build
+	@for f in $(notdir $(FUZZERS)); do mkdir -p $(B)/corpus/$$f; \
+	  $(B)/fuzz/fuzz/$$f -max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 \
+	    $(B)/corpus/$$f tests/data/corpus/$${f#fuzz_} || exit 1; done
+.PHONY: fuzz-build
+fuzz-build: $(FUZZERS)
+
+bench: install-build ## speed and memory, as ratios of things measured in one run; leaves build/bench.jsonl
+	@$(MAKE) --no-print-directory -j$(shell nproc) $(BENCHES) $(PROGRAM)
+	@tools/run-benches $(BENCHES)
+
+lint: install-lint ## layers, headers, sizes, format, lock ownership, clang-tidy
+	tools/check-layers
+	tools/check-headers
+	tools/check-sizes
+	clang-format --dry-run -Werror $(SOURCES)
+	clang -std=c11 $(CPPFLAGS) -Wthread-safety -Werror -fsyntax-only $(LIB_SRC)
+	@printf '%s\n' $(LIB_SRC) $(wildcard cli/*.c) | xargs -P $(shell nproc) -n 4 \
+	  sh -c 'clang-tidy --quiet "$$@" -- -std=c11 $(CPPFLAGS) 2>/dev/null' tidy
+
+format: ## rewrite the sources with clang-format
+	clang-format -i $(SOURCES)
+
+docs: build ## generate docs/scenario.md and scenarios/scenario.schema.json from the field table
+	$(PROGRAM) fields --markdown > docs/scenario.md
+	$(PROGRAM) fields --schema > scenarios/scenario.schema.json
+
+check: lint test asan tsan ## every gate
+clean: ## remove build/
+	rm -rf $(B)
+
+install-build install-run install-test install-lint:
+	@tools/install-missing $(@:install-%=%)
+
+$(OUT)/libpoolbench.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(PROGRAM): $(CLI_OBJ) $(OUT)/libpoolbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+$(OUT)/unit-tests: $(UNIT_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+$(OUT)/stress-tests: $(STRESS_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+$(OUT)/bench/%: $(OUT)/bench/%.o $(OUT)/bench/support.o $(OUT)/libpoolbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+# With MODE=fuzz clang's libFuzzer drives a target; otherwise a main of ours runs it over files.
+ifeq ($(MODE),fuzz)
+FUZZ_MAIN := -fsanitize=fuzzer
+else
+FUZZ_MAIN := $(OUT)/tests/fuzz/main.o
+endif
+$(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libpoolbench.a $(filter %.o,$(FUZZ_MAIN))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FUZZ_MAIN) $(OUT)/libpoolbench.a $(LDLIBS)
+
+$(OUT)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(if $(filter base/version.c,$<),-DPB_REVISION='"$(REVISION)"') $(CFLAGS) \
+	  -MMD -MP -c -o $@ $<
+
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

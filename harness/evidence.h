@@ -1,0 +1,68 @@
+/*
+ * harness/evidence.h - all that one run left in memory: what judge.h judges and output.h writes.
+ */
+#ifndef PB_HARNESS_EVIDENCE_H
+#define PB_HARNESS_EVIDENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "harness/aggregate.h"
+#include "harness/load.h"
+#include "harness/monitor.h"
+#include "harness/pacing.h"
+#include "harness/recorder.h"
+#include "harness/scenario.h"
+#include "harness/schedule.h"
+
+/* How one fault went; instants in ns from the run's start, -1: never seen. */
+struct pb_fault_result {
+    int64_t injected_ns;
+    uint32_t slot;       /* of the worker it hit; PB_NO_WORKER for a stall */
+    int64_t detected_ns; /* the worker was seen gone */
+    int64_t ready_ns;    /* its replacement was ready */
+    int64_t first_ok_ns; /* first success on the replacement */
+};
+
+struct pb_event {     /* a line of events.jsonl */
+    int64_t at_ns;    /* from the run's start */
+    char kind[24];    /* "phase_start", "fault", "worker_up", "interrupted", ... */
+    char detail[104]; /* phase name, fault text, reason */
+    int64_t number;   /* worker slot or phase number, -1: none */
+};
+
+enum pb_ending {
+    PB_ENDED,
+    PB_INTERRUPTED,
+    PB_ABORTED
+};
+
+struct pb_evidence {
+    const struct pb_scenario *scenario; /* borrowed, like the next two */
+    const struct pb_schedule *schedule;
+    const struct pb_aggregate *aggregate;
+    struct pb_load_stats load;
+    struct pb_pool_stats pool;
+    struct pb_recorder_stats recorder;
+    struct pb_monitor_summary monitor;
+    struct pb_machine machine;
+    struct pb_pacing_choice pacing;
+    struct pb_lateness null_floor; /* latency through a null pool: the instrument's own noise */
+    struct pb_lateness warmup_lag; /* send lag measured during the warm-up, count 0: no warm-up */
+    uint32_t generators;
+    double load_factor;
+    uint32_t workers_lost;
+    enum pb_ending ending;
+    int signal;       /* with PB_INTERRUPTED: SIGINT or SIGTERM */
+    int aborted_rule; /* with PB_ABORTED: number of the abort rule */
+    int64_t aborted_at_ns;
+    struct pb_fault_result faults[PB_FAULTS_MAX];
+    struct pb_event *events; /* in order of time; owned by the run */
+    size_t event_count;
+    uint64_t events_dropped;
+    int64_t start_wall_ns;
+    int64_t elapsed_ns; /* start of the first phase to the end of the drain */
+    char id[64];        /* the run folder's name, "" before there is one */
+};
+
+#endif

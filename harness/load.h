@@ -1,0 +1,81 @@
+/*
+ * harness/load.h - drives a pool through a scenario's phases: the generator threads, the glue
+ * between pool, workload and recorder, the closed loop's way back, and the faults.
+ *
+ * Life: _new makes the pool with all its workers ready; _run sends every planned request at its
+ * time and returns at the end of the last phase; _drain waits for what is in flight; _free ends it
+ * all. One owner thread calls these; pb_load_snapshot may be called from any thread.
+ */
+#ifndef PB_HARNESS_LOAD_H
+#define PB_HARNESS_LOAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "poolbench/pool.h"
+
+#include "harness/recorder.h"
+#include "harness/scenario.h"
+#include "harness/schedule.h"
+
+struct pb_load;
+
+enum pb_load_event_kind {
+    PB_LOAD_PHASE_START,
+    PB_LOAD_PHASE_END, /* with backlog: what is in the system */
+    PB_LOAD_FAULT      /* `number` is the fault's; `slot` the worker it hit */
+};
+
+struct pb_load_event {
+    enum pb_load_event_kind kind;
+    uint32_t number; /* of the phase or fault */
+    int64_t at_ns;   /* from the run's start */
+    uint64_t backlog;
+    int64_t backlog_oldest_ns; /* -1: not known */
+    uint32_t slot;
+};
+
+struct pb_load_config {
+    const struct pb_scenario *scenario; /* borrowed, like all pointers here */
+    const struct pb_schedule *schedule;
+    struct pb_recorder *recorder; /* with pb_load_lanes() lanes; NULL: recording off */
+    bool spin;                    /* pacing: sleep then spin, else sleep */
+    uint32_t generators;          /* >= 1 */
+    uint32_t cpu_every;           /* measure the CPU time of 1 request in so many; 0: none */
+    uint32_t lose_workers;        /* survive: size is reduced by so many (at least 1 stays) */
+    const _Atomic int *stop;      /* non-zero: stop sending now (Ctrl-C, abort); may be NULL */
+    /* Told about phases and faults, on the thread that runs them.  May be NULL. */
+    void (*event)(void *ctx, const struct pb_load_event *event);
+    /* The pool's own events, times as the pool gives them.  May be NULL. */
+    pb_pool_event_fn pool_event;
+    void *ctx;
+};
+
+/* Recorder lanes that a load needs: worker slots, the pool's timer, one for each generator. */
+uint32_t pb_load_lanes(const struct pb_load_config *config);
+
+PB_MUST_USE enum pb_status pb_load_new(const struct pb_load_config *config,
+                                       struct pb_load **ret_load, struct pb_error *err);
+/* Instant (pb_now_ns) that "ns from the run's start" counts from; fixed when _run begins. */
+int64_t pb_load_start_ns(const struct pb_load *load);
+/* PB_OK also when stopped early: the snapshot tells what was not sent. */
+PB_MUST_USE enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err);
+/* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), or 1 s
+ * after a stop; the rest is cancelled.  The pool takes nothing afterwards. */
+void pb_load_drain(struct pb_load *load);
+struct pb_pool *pb_load_pool(struct pb_load *load);
+
+struct pb_load_stats {
+    uint64_t sent[PB_PHASES_MAX];   /* handed to the pool: exact */
+    uint64_t unsent[PB_PHASES_MAX]; /* planned, not sent because of a stop (open phases) */
+    uint64_t outcomes[PB_PHASES_MAX]
+                     [PB_OUTCOME_COUNT]; /* single-writer counters: exact after drain */
+    uint64_t
+        behind; /* requests sent later than the wake-up for them: the generator was catching up */
+};
+void pb_load_snapshot(struct pb_load *load, struct pb_load_stats *ret_stats);
+/* Frees the pool too.  NULL is fine. */
+void pb_load_free(struct pb_load *load);
+
+#endif

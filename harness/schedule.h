@@ -1,0 +1,54 @@
+/*
+ * harness/schedule.h - when each request starts and what it has to do: a pure function of scenario
+ * and seed, never of pool settings, threads or time.
+ *
+ * Within a phase requests are numbered from 0.  Open loop: the i-th arrival.  Closed loop: user u's
+ * k-th request has number u + k x users.  Immutable after _init: any thread may read it.
+ */
+#ifndef PB_HARNESS_SCHEDULE_H
+#define PB_HARNESS_SCHEDULE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "harness/scenario.h"
+
+struct pb_schedule {
+    const struct pb_scenario *scenario; /* borrowed */
+    uint64_t seed;
+    double load_factor;              /* every rate, or number of users (rounded up), times this */
+    uint64_t planned[PB_PHASES_MAX]; /* requests of each open phase; closed: 0 */
+    uint64_t hash;                   /* over all planned starts and demands */
+};
+
+/* Walks the whole plan once (about 0.1 us a request) to count and to hash it. */
+void pb_schedule_init(struct pb_schedule *schedule, const struct pb_scenario *scenario,
+                      uint64_t seed, double load_factor);
+/* Number of closed-loop users of a phase after the load factor. */
+uint64_t pb_schedule_users(const struct pb_schedule *schedule, uint32_t phase);
+
+/* What request `index` of `phase` has to do. */
+void pb_schedule_demand(const struct pb_schedule *schedule, uint32_t phase, uint64_t index,
+                        uint32_t attempt, struct pb_demand *ret_demand);
+/* Think time of a closed-loop user before request `index` (ns). */
+int64_t pb_schedule_think_ns(const struct pb_schedule *schedule, uint32_t phase, uint64_t index);
+/* When user `user` sends its first request, ns from the phase's start. */
+int64_t pb_schedule_user_start_ns(const struct pb_schedule *schedule, uint32_t phase,
+                                  uint64_t user);
+
+/* Walks the arrivals of one open phase in order. */
+struct pb_cursor {
+    const struct pb_schedule *schedule;
+    uint32_t phase;
+    uint64_t index;    /* of the next arrival */
+    double cumulative; /* integral of the rate up to it, arrivals */
+};
+
+void pb_cursor_init(struct pb_cursor *cursor, const struct pb_schedule *schedule, uint32_t phase);
+/* The next arrival: its number and its start, ns from the phase's start; false: none left. */
+bool pb_cursor_next(struct pb_cursor *cursor, uint64_t *ret_index, int64_t *ret_offset_ns);
+
+/* Planned rate (per second, load factor included) at `offset_ns` in an open phase. */
+double pb_schedule_rate(const struct pb_schedule *schedule, uint32_t phase, int64_t offset_ns);
+
+#endif
