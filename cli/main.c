@@ -1,0 +1,87 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "base/nearest.h"
+#include "base/version.h"
+#include "cli/command.h"
+
+static const struct pb_command *const commands[] = {
+    &pb_command_run,   &pb_command_validate, &pb_command_plan,   &pb_command_tune,
+    &pb_command_apply, &pb_command_rollback, &pb_command_report, &pb_command_list,
+    &pb_command_show,  &pb_command_export,   &pb_command_fields,
+};
+
+const struct pb_command *pb_command_at(size_t i)
+{
+    return i < PB_ARRAY_LEN(commands) ? commands[i] : NULL;
+}
+
+static void print_help(void)
+{
+    printf("poolbench " PB_VERSION " (%s): finds the smallest worker pool that meets your "
+           "objectives, and proves it\n\n"
+           "usage: poolbench COMMAND [OPTIONS]    poolbench COMMAND -h tells more\n\n",
+           pb_revision());
+    for (size_t i = 0; i < PB_ARRAY_LEN(commands); i++) {
+        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    }
+    printf("\nexit codes: 0 yes, 1 no, 2 wrong input, 3 measurement not to be trusted, 4 could not "
+           "run,\n            5 undecided, 130 interrupted, 143 terminated\n"
+           "start here: poolbench run --set pool.size=4 --set workload.service=5ms --rate 500 "
+           "--duration 10s\n");
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[PB_ARRAY_LEN(commands)];
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(commands); i++) {
+        names[i] = commands[i]->name;
+    }
+    const char *nearest = pb_nearest(name, names, PB_ARRAY_LEN(names));
+
+    if (nearest) {
+        (void)fprintf(stderr, "poolbench: unknown command '%s'; did you mean '%s'?\n", name,
+                      nearest);
+    } else {
+        (void)fprintf(stderr, "poolbench: unknown command '%s'; 'poolbench -h' lists them\n", name);
+    }
+    return PB_EXIT_INPUT;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help();
+        return PB_EXIT_INPUT;
+    }
+    if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help();
+        return PB_EXIT_YES;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("poolbench " PB_VERSION " (%s, %s, %s)\n", pb_revision(), pb_compiler(),
+               pb_build_mode());
+        return PB_EXIT_YES;
+    }
+    for (size_t i = 0; i < PB_ARRAY_LEN(commands); i++) {
+        if (strcmp(argv[1], commands[i]->name) == 0) {
+            struct pb_args args;
+
+            if (!pb_args_parse(commands[i], argc, argv, &args)) {
+                return PB_EXIT_INPUT;
+            }
+            int code = PB_EXIT_YES;
+
+            if (pb_args_has(&args, PB_OPT_HELP)) {
+                pb_command_help(commands[i]);
+            } else {
+                code = commands[i]->run(&args);
+            }
+            pb_args_done(&args);
+            return code;
+        }
+    }
+    return unknown_command(argv[1]);
+}
