@@ -5,12 +5,31 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "harness/output.h"
 #include "harness/run_internal.h"
 
 /* Thread CPU time costs a system call: measured on every request where the work dwarfs it. */
 #define CPU_ALWAYS_FROM_NS (50 * PB_NS_PER_US)
 #define CPU_ONE_IN         64
+
+/* The scenario as it is used goes first: with it and the log a killed run can still be read. */
+static enum pb_status store_scenario(struct pb_run_state *run, struct pb_error *err)
+{
+    if (!run->folder.temporary) {
+        return PB_OK;
+    }
+    char *text = pb_json_print(run->scenario->effective, true);
+
+    if (!text) {
+        return pb_fail(err, PB_ENOMEM, "no memory to print the scenario");
+    }
+    enum pb_status status =
+        pb_folder_write(&run->folder, "scenario.json", text, strlen(text), err);
+
+    free(text);
+    return status;
+}
 
 static enum pb_status prepare(struct pb_run_state *run, struct pb_error *err)
 {
@@ -24,6 +43,7 @@ static enum pb_status prepare(struct pb_run_state *run, struct pb_error *err)
                                 options->place ? options->place : run->scenario->name,
                                 options->place ? NULL : "", pb_wall_now_ns(), &run->folder, err));
     }
+    PB_TRY(store_scenario(run, err));
     return pb_calibrate(run->scenario, factor, options->skip_calibration, options->stop,
                         &run->calibration, err);
 }

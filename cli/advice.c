@@ -1,0 +1,141 @@
+#include "cli/advice.h"
+
+#include <math.h>
+#include <sched.h>
+
+#include "base/quantity.h"
+#include "harness/run.h"
+
+#define BYTES_PER_REQUEST 16.0
+
+static double peak_rate(const struct pb_phase *phase, double mean)
+{
+    switch (phase->arrival) {
+    case PB_ARRIVAL_RAMP:
+    case PB_ARRIVAL_STEP:
+        return fmax(phase->from, phase->to);
+    case PB_ARRIVAL_SINE:
+        return phase->mean + phase->amplitude;
+    case PB_ARRIVAL_BURST:
+        return fmax(phase->base, phase->peak);
+    case PB_ARRIVAL_CONSTANT:
+    case PB_ARRIVAL_POISSON:
+    case PB_ARRIVAL_CLOSED:
+    case PB_ARRIVAL_COUNT:
+        break;
+    }
+    return mean;
+}
+
+void pb_phase_load(const struct pb_scenario *scenario, size_t phase, struct pb_phase_load *ret_load)
+{
+    const struct pb_phase *p = &scenario->phases[phase];
+    double service_ns = pb_scenario_mean_service_ns(scenario);
+    double expected = pb_phase_expected(p);
+    double mean = expected >= 0 ? expected * 1e9 / (double)p->duration_ns : 0;
+
+    if (p->arrival == PB_ARRIVAL_CLOSED) {
+        /* Without waiting each user cycles through thinking and working: the most they can ask. */
+        double cycle_ns = pb_dist_mean_ns(&p->think) + service_ns;
+
+        mean = cycle_ns > 0 ? (double)p->users * 1e9 / cycle_ns : 0;
+    }
+    double peak = peak_rate(p, mean);
+
+    *ret_load =
+        (struct pb_phase_load){ .mean_rate_per_s = mean,
+                                .peak_rate_per_s = peak,
+                                .mean_erlangs = mean * service_ns / 1e9,
+                                .peak_erlangs = peak * service_ns / 1e9,
+                                .mean_cpus = mean * pb_scenario_mean_cpu_ns(scenario) / 1e9 };
+}
+
+static int usable_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static void advise_phase(FILE *out, const struct pb_scenario *scenario, size_t i)
+{
+    const struct pb_phase *phase = &scenario->phases[i];
+    double workers = (double)(scenario->pool.size + scenario->pool.max_overflow);
+    struct pb_phase_load load;
+
+    pb_phase_load(scenario, i, &load);
+    if (phase->arrival != PB_ARRIVAL_CLOSED && load.mean_erlangs >= workers) {
+        (void)
+            fprintf(out,
+                    "    phase %s is an overload: %.3g workers' work arrives for %.0f workers; the "
+                    "queue grows until requests are rejected or time out\n",
+                    phase->name, load.mean_erlangs, workers);
+    } else if (phase->arrival != PB_ARRIVAL_CLOSED && load.peak_erlangs >= workers) {
+        (void)
+            fprintf(out,
+                    "    phase %s is an overload at its peak: %.3g workers' work arrives for %.0f "
+                    "workers\n",
+                    phase->name, load.peak_erlangs, workers);
+    }
+    if (load.mean_cpus > usable_cpus()) {
+        (void)fprintf(out,
+                      "    phase %s asks for %.3g CPUs and this machine has %d: it measures the "
+                      "machine, not the pool\n",
+                      phase->name, load.mean_cpus, usable_cpus());
+    }
+}
+
+/* A latency limit below the service time's own quantile cannot be met by any pool. */
+static void advise_objective(FILE *out, const struct pb_scenario *scenario,
+                             const struct pb_objective *objective)
+{
+    const struct pb_phase *phase = &scenario->phases[objective->phase < 0 ? 0 : objective->phase];
+    double expected = pb_phase_expected(phase), within = 0, weights = 0;
+
+    if (objective->metric != PB_METRIC_LATENCY || objective->stat != PB_STAT_QUANTILE) {
+        return;
+    }
+    if (objective->phase >= 0 && expected >= 0 && expected * (1 - objective->quantile) < 10) {
+        (void)fprintf(out,
+                      "    %s in %s: only %.0f requests are planned, fewer than 10 beyond that "
+                      "percentile; make the phase %.0f s or longer\n",
+                      objective->expression, phase->name, expected,
+                      ceil((double)phase->duration_ns / 1e9 * 10 /
+                           fmax(expected * (1 - objective->quantile), 1e-9)));
+    }
+    for (size_t i = 0; i < scenario->operation_count; i++) {
+        within += scenario->operations[i].weight *
+                  pb_dist_cdf(&scenario->operations[i].service, objective->limit);
+        weights += scenario->operations[i].weight;
+    }
+    if (within / weights < objective->quantile) {
+        char share[PB_QUANTITY_TEXT];
+
+        (void)
+            fprintf(out,
+                    "    %s cannot be met by any pool size: the work itself takes longer in %s of "
+                    "requests\n",
+                    objective->expression, pb_format_percent(1 - within / weights, share));
+    }
+}
+
+void pb_advise(FILE *out, const struct pb_scenario *scenario)
+{
+    double requests = 0;
+    char took[PB_QUANTITY_TEXT], size[PB_QUANTITY_TEXT], count[PB_QUANTITY_TEXT];
+
+    for (size_t i = 0; i < scenario->phase_count; i++) {
+        struct pb_phase_load load;
+
+        pb_phase_load(scenario, i, &load);
+        requests += load.mean_rate_per_s * (double)scenario->phases[i].duration_ns / 1e9;
+        advise_phase(out, scenario, i);
+    }
+    for (size_t i = 0; i < scenario->objective_count; i++) {
+        advise_objective(out, scenario, &scenario->objectives[i]);
+    }
+    (void)fprintf(out, "    a run takes about %s, %s requests and %s of disk\n",
+                  pb_format_duration(pb_run_estimate_ns(scenario), took),
+                  pb_format_count((int64_t)requests, count),
+                  pb_format_size((int64_t)(requests * BYTES_PER_REQUEST), size));
+}

@@ -1,0 +1,444 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "poolbench/macros.h"
+
+#include "base/json.h"
+#include "base/quantity.h"
+#include "cli/print.h"
+
+bool pb_print_coloured(FILE *out)
+{
+    const char *no_color = getenv("NO_COLOR");
+
+    return isatty(fileno(out)) == 1 && !(no_color && *no_color);
+}
+
+static const struct verdict_words {
+    const char *verdict, *word, *colour;
+} verdict_words[] = {
+    { "pass", "PASS", "\033[1;32m" },
+    { "fail", "FAIL", "\033[1;31m" },
+    { "inconclusive", "INCONCLUSIVE", "\033[1;33m" },
+    { "untrusted", "UNTRUSTED", "\033[1;35m" },
+    { "interrupted", "INTERRUPTED", "\033[1;33m" },
+};
+
+static void print_word(FILE *out, const char *word, const char *colour)
+{
+    if (pb_print_coloured(out)) {
+        (void)fprintf(out, "%s%s\033[0m", colour, word);
+    } else {
+        (void)fputs(word, out);
+    }
+}
+
+static void print_verdict_word(FILE *out, const cJSON *json)
+{
+    const char *verdict = pb_json_str(json, "verdict", "untrusted");
+
+    if (strcmp(verdict, "pass") == 0 && cJSON_GetArraySize(pb_json_at(json, "objectives")) == 0) {
+        print_word(out, "DONE, no objectives", "\033[1m");
+        return;
+    }
+    for (size_t i = 0; i < PB_ARRAY_LEN(verdict_words); i++) {
+        if (strcmp(verdict, verdict_words[i].verdict) == 0) {
+            print_word(out, verdict_words[i].word, verdict_words[i].colour);
+            return;
+        }
+    }
+    (void)fputs(verdict, out);
+}
+
+/* Objectives of level "fail": how many passed of how many. */
+static void count_objectives(const cJSON *json, int *passed, int *binding)
+{
+    const cJSON *objective;
+
+    *passed = *binding = 0;
+    cJSON_ArrayForEach(objective, pb_json_at(json, "objectives"))
+    {
+        if (strcmp(pb_json_str(objective, "level", "fail"), "fail") == 0 &&
+            strcmp(pb_json_str(objective, "answer", ""), "NOT APPLICABLE") != 0) {
+            (*binding)++;
+            *passed += strcmp(pb_json_str(objective, "answer", ""), "PASS") == 0;
+        }
+    }
+}
+
+static void print_line_one(FILE *out, const cJSON *json)
+{
+    int runs = cJSON_GetArraySize(pb_json_at(json, "runs"));
+    int warnings = cJSON_GetArraySize(pb_json_at(json, "warnings"));
+    int passed, binding;
+
+    print_verdict_word(out, json);
+    count_objectives(json, &passed, &binding);
+    if (runs > 0) {
+        (void)fprintf(out, " (%d run%s)", runs, runs == 1 ? "" : "s");
+    } else if (binding > 0) {
+        (void)fputs(" (one run)", out);
+    }
+    (void)fprintf(out, "  %s", pb_json_str(json, "scenario.name", "?"));
+    if (binding > 0) {
+        (void)fprintf(out, "   %d of %d objective%s", passed, binding, binding == 1 ? "" : "s");
+    }
+    if (warnings > 0) {
+        (void)fprintf(out, "%s %d warning%s", binding > 0 ? "," : "  ", warnings,
+                      warnings == 1 ? "" : "s");
+    }
+    if (runs == 0 && binding > 0) {
+        (void)fputs("   describes this run; for a gate use --runs 6", out);
+    }
+    (void)fputc('\n', out);
+}
+
+/* "30 s at 1000/s poisson after 3 s warm-up" */
+static void print_phases(FILE *out, const cJSON *json)
+{
+    const cJSON *phase;
+    int64_t warmup_ns = 0, recorded_ns = 0;
+    int recorded = 0;
+    const cJSON *only = NULL;
+    char text[PB_QUANTITY_TEXT], rate[PB_QUANTITY_TEXT];
+
+    cJSON_ArrayForEach(phase, pb_json_at(json, "phases"))
+    {
+        if (pb_json_bool(phase, "record", true)) {
+            recorded_ns += pb_json_int(phase, "duration_ns", 0);
+            only = phase;
+            recorded++;
+        } else if (recorded == 0) {
+            warmup_ns += pb_json_int(phase, "duration_ns", 0);
+        }
+    }
+    (void)fprintf(out, "%s", pb_format_duration(recorded_ns, text));
+    if (recorded == 1) {
+        (void)fprintf(out, " at %s %s",
+                      pb_format_rate(pb_json_num(only, "offered_rate_per_s", 0), rate),
+                      pb_json_str(only, "arrival", ""));
+    } else {
+        (void)fprintf(out, " in %d phases", recorded);
+    }
+    if (warmup_ns > 0) {
+        (void)fprintf(out, " after %s warm-up", pb_format_duration(warmup_ns, text));
+    }
+}
+
+static void print_settings(FILE *out, const cJSON *json)
+{
+    const cJSON *override;
+
+    (void)fprintf(out, "size %lld, overflow %lld", (long long)pb_json_int(json, "pool.size", 0),
+                  (long long)pb_json_int(json, "pool.max_overflow", 0));
+    cJSON_ArrayForEach(override, pb_json_at(json, "overrides"))
+    {
+        const char *replaced = pb_json_str(override, "replaced", NULL);
+
+        (void)fprintf(out, " (%s = %s from the %s", pb_json_str(override, "path", "?"),
+                      pb_json_str(override, "value", "?"), pb_json_str(override, "origin", "?"));
+        if (replaced) {
+            (void)fprintf(out, ", before %s", replaced);
+        }
+        (void)fputc(')', out);
+    }
+    (void)fputs(" · ", out);
+    print_phases(out, json);
+    (void)fprintf(out, " · seed %lld", (long long)pb_json_int(json, "seed", 0));
+
+    const cJSON *warning;
+    bool serious = false;
+
+    cJSON_ArrayForEach(warning, pb_json_at(json, "warnings"))
+    {
+        serious |= pb_json_bool(warning, "serious", false);
+    }
+    (void)fprintf(out, " · measurement %s\n", serious ? "NOT to be trusted" : "ok");
+}
+
+/* A value in the unit of its objective. */
+static const char *format_value(const char *unit, double value, char *text)
+{
+    if (isnan(value)) {
+        return "-";
+    }
+    if (strcmp(unit, "ns") == 0) {
+        return pb_format_duration((int64_t)value, text);
+    }
+    if (strcmp(unit, "ratio") == 0) {
+        return pb_format_percent(value, text);
+    }
+    if (strcmp(unit, "bytes") == 0) {
+        return pb_format_size((int64_t)value, text);
+    }
+    return strcmp(unit, "per_s") == 0 ? pb_format_rate(value, text) : pb_format_number(value, text);
+}
+
+static const char *format_interval(const char *unit, double low, double high, char *text,
+                                   size_t size)
+{
+    char a[PB_QUANTITY_TEXT], b[PB_QUANTITY_TEXT];
+
+    if (isnan(low) || isnan(high)) {
+        return "";
+    }
+    (void)snprintf(text, size, "%s .. %s", format_value(unit, low, a), format_value(unit, high, b));
+    return text;
+}
+
+static void print_limit(FILE *out, const cJSON *objective, const char *unit)
+{
+    const cJSON *limit = pb_json_at(objective, "limit");
+    char a[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT];
+
+    if (cJSON_IsArray(limit)) {
+        (void)fprintf(out, "  %s",
+                      format_interval(unit, pb_json_num(objective, "limit.0", NAN),
+                                      pb_json_num(objective, "limit.1", NAN), interval,
+                                      sizeof(interval)));
+    } else if (cJSON_IsNumber(limit)) {
+        (void)fprintf(out, "  %s", format_value(unit, limit->valuedouble, a));
+    }
+}
+
+static void print_good_share(FILE *out, const cJSON *objective)
+{
+    double bad = pb_json_num(objective, "bad_ratio", NAN);
+    double allowed = pb_json_num(objective, "bad_limit", NAN);
+    char share[PB_QUANTITY_TEXT], limit[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT];
+
+    if (isnan(bad) || strcmp(pb_json_str(objective, "unit", ""), "ns") != 0) {
+        return;
+    }
+    (void)fprintf(out, "        %-30s %10s  %-22s  %s\n", "ok within the limit",
+                  pb_format_percent(1 - bad, share),
+                  format_interval("ratio", 1 - pb_json_num(objective, "bad_high", NAN),
+                                  1 - pb_json_num(objective, "bad_low", NAN), interval,
+                                  sizeof(interval)),
+                  pb_format_percent(1 - allowed, limit));
+}
+
+static void print_objective(FILE *out, const cJSON *objective, bool with_phase)
+{
+    const char *unit = pb_json_str(objective, "unit", "");
+    const char *answer = pb_json_str(objective, "answer", "?");
+    bool warn = strcmp(pb_json_str(objective, "level", "fail"), "warn") == 0;
+    double margin = pb_json_num(objective, "margin_ratio", NAN);
+    char name[160], value[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT],
+        margin_text[PB_QUANTITY_TEXT];
+
+    (void)snprintf(name, sizeof(name), "%s%s%s", pb_json_str(objective, "expression", "?"),
+                   with_phase ? "  in " : "",
+                   with_phase ? pb_json_str(objective, "phase", "") : "");
+    (void)fputs("  ", out);
+    print_word(out, answer,
+               strcmp(answer, "PASS") == 0            ? "\033[32m"
+               : strcmp(answer, "FAIL") == 0 && !warn ? "\033[31m"
+                                                      : "\033[33m");
+    (void)fprintf(out, "%*s%-30s %10s  %-22s", strlen(answer) < 4 ? 4 : 2, "", name,
+                  format_value(unit, pb_json_num(objective, "measured", NAN), value),
+                  format_interval(unit, pb_json_num(objective, "ci_low", NAN),
+                                  pb_json_num(objective, "ci_high", NAN), interval,
+                                  sizeof(interval)));
+    print_limit(out, objective, unit);
+    if (!isnan(margin)) {
+        (void)fprintf(out, "  margin %s", pb_format_percent(fabs(margin), margin_text));
+        (void)fputs(margin < 0 ? " over" : "", out);
+    }
+    if (warn) {
+        (void)fputs("  (warns only)", out);
+    }
+    (void)fputc('\n', out);
+    print_good_share(out, objective);
+    if (strcmp(answer, "INCONCLUSIVE") == 0 &&
+        !isnan(pb_json_num(objective, "more_seconds", NAN))) {
+        (void)fprintf(out, "        about %.0f more seconds would decide\n",
+                      ceil(pb_json_num(objective, "more_seconds", NAN)));
+    }
+}
+
+static void print_objectives(FILE *out, const cJSON *json)
+{
+    const cJSON *objective, *phase;
+    int recorded = 0;
+
+    cJSON_ArrayForEach(phase, pb_json_at(json, "phases"))
+    {
+        recorded += pb_json_bool(phase, "record", true);
+    }
+    if (cJSON_GetArraySize(pb_json_at(json, "objectives")) > 0) {
+        (void)fprintf(out, "        %-30s %10s  %-22s  %s\n", "objective", "measured",
+                      "95 % interval", "limit");
+    }
+    cJSON_ArrayForEach(objective, pb_json_at(json, "objectives"))
+    {
+        print_objective(out, objective, recorded > 1);
+    }
+}
+
+/* One line of the table of percentiles. */
+static void print_percentiles(FILE *out, const cJSON *part, const char *path, const char *label)
+{
+    static const char *const columns[] = { "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns" };
+    const cJSON *summary = pb_json_at(part, path);
+    char text[PB_QUANTITY_TEXT];
+
+    if (pb_json_int(summary, "count", 0) == 0) {
+        (void)fprintf(out, "  %-16s %s\n", label, "no request ended ok");
+        return;
+    }
+    (void)fprintf(out, "  %-16s", label);
+    for (size_t i = 0; i < PB_ARRAY_LEN(columns); i++) {
+        (void)fprintf(out, " %9s", pb_format_duration(pb_json_int(summary, columns[i], 0), text));
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_latencies(FILE *out, const cJSON *json)
+{
+    const cJSON *phase;
+    char floor_text[PB_QUANTITY_TEXT], lag[PB_QUANTITY_TEXT], label[64];
+    int recorded = 0;
+
+    cJSON_ArrayForEach(phase, pb_json_at(json, "phases"))
+    {
+        recorded += pb_json_bool(phase, "record", true);
+    }
+    (void)fprintf(out, "  %-16s %9s %9s %9s %9s %9s\n", "", "p50", "p90", "p99", "p99.9", "max");
+    print_percentiles(out, json, "totals.latency", "latency (ok)");
+    print_percentiles(out, json, "totals.queue_wait", "  waiting");
+    print_percentiles(out, json, "totals.service", "  working");
+    cJSON_ArrayForEach(phase, pb_json_at(json, "phases"))
+    {
+        if (recorded > 1 && pb_json_bool(phase, "record", true)) {
+            (void)snprintf(label, sizeof(label), "in %.13s", pb_json_str(phase, "name", "?"));
+            print_percentiles(out, phase, "latency", label);
+        }
+    }
+    (void)fprintf(out, "  instrument: null pool p50 %s, send lag p99 %s, pacing %s\n",
+                  pb_format_duration(pb_json_int(json, "instrument.null_floor.p50_ns", 0),
+                                     floor_text),
+                  pb_format_duration(pb_json_int(json, "totals.send_lag.p99_ns", 0), lag),
+                  pb_json_str(json, "instrument.pacing", "?"));
+}
+
+static void print_accounts(FILE *out, const cJSON *json)
+{
+    const cJSON *outcome, *totals = pb_json_at(json, "totals");
+    char text[PB_QUANTITY_TEXT];
+    const char *sign = " = ";
+
+    (void)fprintf(out, "  %s sent", pb_format_count(pb_json_int(totals, "sent", 0), text));
+    cJSON_ArrayForEach(outcome, pb_json_at(totals, "outcomes"))
+    {
+        (void)fprintf(out, "%s%s %s", sign, pb_format_count((int64_t)outcome->valuedouble, text),
+                      outcome->string);
+        sign = " + ";
+    }
+    (void)fputc('\n', out);
+    if (pb_json_int(totals, "unsent", 0) > 0) {
+        (void)fprintf(out, "  %s planned requests were not sent\n",
+                      pb_format_count(pb_json_int(totals, "unsent", 0), text));
+    }
+}
+
+static void print_resources(FILE *out, const cJSON *json)
+{
+    const cJSON *totals = pb_json_at(json, "totals");
+    double utilization = pb_json_num(totals, "utilization_ratio", NAN);
+    double workers = pb_json_num(totals, "mean_workers", NAN);
+    double steal = pb_json_num(json, "resources.steal_ratio", NAN);
+    char busy[PB_QUANTITY_TEXT], alive[PB_QUANTITY_TEXT], share[PB_QUANTITY_TEXT],
+        cpu[PB_QUANTITY_TEXT], memory[PB_QUANTITY_TEXT];
+
+    (void)fprintf(out, "  workers busy %s of %s (%s, peak %lld) · queue peak %lld of %lld",
+                  isnan(utilization) ? "?" : pb_format_number(utilization * workers, busy),
+                  isnan(workers) ? "?" : pb_format_number(workers, alive),
+                  isnan(utilization) ? "?" : pb_format_percent(utilization, share),
+                  (long long)pb_json_int(totals, "peak_workers", 0),
+                  (long long)pb_json_int(totals, "peak_queue", 0),
+                  (long long)pb_json_int(json, "pool.queue_limit", 0));
+    (void)fprintf(out, " · CPU %s of %lld cores · memory %s",
+                  pb_format_number(pb_json_num(json, "resources.process_cpus", 0), cpu),
+                  (long long)pb_json_int(json, "environment.cpus_usable", 0),
+                  pb_format_size(pb_json_int(json, "resources.peak_rss_bytes", 0), memory));
+    if (!isnan(steal)) {
+        (void)fprintf(out, " · steal %s", pb_format_percent(steal, share));
+    }
+    (void)fputc('\n', out);
+}
+
+static void print_warnings(FILE *out, const cJSON *json)
+{
+    const cJSON *warning;
+
+    cJSON_ArrayForEach(warning, pb_json_at(json, "warnings"))
+    {
+        (void)fprintf(out, "  %s %s: %s\n",
+                      pb_json_bool(warning, "serious", false) ? "WARNING" : "note",
+                      pb_json_str(warning, "id", "?"), pb_json_str(warning, "text", ""));
+    }
+}
+
+void pb_print_reproduce(FILE *out, const cJSON *json)
+{
+    const cJSON *override;
+    const char *path = pb_json_str(json, "scenario.path", NULL);
+    int runs = cJSON_GetArraySize(pb_json_at(json, "runs"));
+    bool seeded = false;
+
+    (void)fputs("poolbench run", out);
+    if (path) {
+        (void)fprintf(out, " %s", path);
+    }
+    cJSON_ArrayForEach(override, pb_json_at(json, "overrides"))
+    {
+        const char *name = pb_json_str(override, "path", "?");
+
+        seeded |= strcmp(name, "seed") == 0;
+        (void)fprintf(out, " --set '%s=%s'", name, pb_json_str(override, "value", ""));
+    }
+    if (!seeded) {
+        (void)fprintf(out, " --seed %lld", (long long)pb_json_int(json, "seed", 0));
+    }
+    if (runs > 0) {
+        (void)fprintf(out, " --runs %d", runs);
+    }
+}
+
+static void print_next(FILE *out, const cJSON *json, const char *folder, const char *report)
+{
+    const char *path = pb_json_str(json, "scenario.path", NULL);
+    const char *verdict = pb_json_str(json, "verdict", "");
+
+    if (folder) {
+        (void)fprintf(out, "%s\n", report ? report : folder);
+    }
+    (void)fputs("reproduce: ", out);
+    pb_print_reproduce(out, json);
+    if (path && strcmp(verdict, "inconclusive") == 0) {
+        (void)fprintf(out, "\nnext: poolbench run %s --runs 6", path);
+    } else if (path && cJSON_GetArraySize(pb_json_at(json, "settings.tune.vary")) > 0) {
+        (void)fprintf(out, "\nnext: poolbench tune %s", path);
+    } else if (folder) {
+        const char *id = strrchr(folder, '/');
+
+        (void)fprintf(out, "\nnext: poolbench show %s --recompute", id ? id + 1 : folder);
+    }
+    (void)fputc('\n', out);
+}
+
+void pb_print_run(FILE *out, const cJSON *json, const char *folder, const char *report)
+{
+    print_line_one(out, json);
+    print_settings(out, json);
+    (void)fprintf(out, "%s\n", pb_json_str(json, "reason", ""));
+    print_objectives(out, json);
+    print_latencies(out, json);
+    print_accounts(out, json);
+    print_resources(out, json);
+    print_warnings(out, json);
+    print_next(out, json, folder, report);
+}
