@@ -1,0 +1,154 @@
+#include "pool/futex.h"
+#include "pool/pool_internal.h"
+
+/*
+ * The idle list is in order of time: the oldest entry has been idle for longest.  LIFO takes the
+ * newest, FIFO the oldest.  Its lock is held for a few instructions, and only by threads that are
+ * about to sleep, have just woken, or are about to wake somebody: all of which cost a system call
+ * anyway.
+ */
+
+static void unlink_locked(struct pb_pool *pool, struct pb_worker *worker)
+    PB_REQUIRES(pool->idle_lock);
+static void unlink_locked(struct pb_pool *pool, struct pb_worker *worker)
+{
+    if (worker->idle_prev) {
+        worker->idle_prev->idle_next = worker->idle_next;
+    } else {
+        pool->idle_oldest = worker->idle_next;
+    }
+    if (worker->idle_next) {
+        worker->idle_next->idle_prev = worker->idle_prev;
+    } else {
+        pool->idle_newest = worker->idle_prev;
+    }
+    worker->idle_next = worker->idle_prev = NULL;
+    worker->idle_listed = false;
+    atomic_fetch_sub(&pool->idle_count, 1);
+}
+
+static void list_myself(struct pb_worker *worker)
+{
+    struct pb_pool *pool = worker->pool;
+    int64_t now_ns = pb_pool_now_ns(pool);
+
+    pb_mutex_lock(&pool->idle_lock);
+    worker->idle_since_ns = now_ns;
+    worker->idle_prev = pool->idle_newest;
+    worker->idle_next = NULL;
+    if (pool->idle_newest) {
+        pool->idle_newest->idle_next = worker;
+    } else {
+        pool->idle_oldest = worker;
+    }
+    pool->idle_newest = worker;
+    worker->idle_listed = true;
+    atomic_fetch_add(&pool->idle_count, 1);
+    pb_mutex_unlock(&pool->idle_lock);
+}
+
+bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker)
+{
+    pb_mutex_lock(&pool->idle_lock);
+    bool listed = worker->idle_listed;
+
+    if (listed) {
+        unlink_locked(pool, worker);
+    }
+    pb_mutex_unlock(&pool->idle_lock);
+    return listed;
+}
+
+struct pb_worker *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
+                                       int64_t *ret_oldest_ns)
+{
+    pb_mutex_lock(&pool->idle_lock);
+    struct pb_worker *worker = pool->idle_oldest;
+
+    *ret_oldest_ns = worker ? worker->idle_since_ns : INT64_MAX;
+    if (worker && worker->idle_since_ns <= idle_before_ns) {
+        unlink_locked(pool, worker);
+    } else {
+        worker = NULL;
+    }
+    pb_mutex_unlock(&pool->idle_lock);
+    return worker;
+}
+
+static struct pb_worker *take_by_strategy(struct pb_pool *pool)
+{
+    pb_mutex_lock(&pool->idle_lock);
+    struct pb_worker *worker =
+        pool->config.strategy == PB_STRATEGY_LIFO ? pool->idle_newest : pool->idle_oldest;
+
+    if (worker) {
+        unlink_locked(pool, worker);
+    }
+    pb_mutex_unlock(&pool->idle_lock);
+    return worker;
+}
+
+void pb_send_word(struct pb_worker *worker, enum pb_word word)
+{
+    /* release: pairs with the acquire in pb_park. */
+    atomic_store_explicit(&worker->word, (uint32_t)word, memory_order_release);
+    pb_futex_wake(&worker->word);
+}
+
+/*
+ * One searcher for each waiting request is enough.  The token is taken here on behalf of one named
+ * worker, who alone gives it back: when it finds work, when it finds none, and when it leaves.
+ */
+void pb_wake_for_work(struct pb_pool *pool)
+{
+    uint32_t searchers = atomic_load(&pool->searchers);
+
+    do {
+        if (atomic_load(&pool->idle_count) == 0 || searchers >= pb_ring_length(&pool->ring)) {
+            return;
+        }
+    } while (!atomic_compare_exchange_weak(&pool->searchers, &searchers, searchers + 1));
+
+    struct pb_worker *worker = take_by_strategy(pool);
+
+    if (worker) {
+        pb_send_word(worker, PB_WORD_WAKE);
+    } else {
+        pb_stop_searching(pool);
+    }
+}
+
+void pb_stop_searching(struct pb_pool *pool)
+{
+    atomic_fetch_sub(&pool->searchers, 1);
+    /* A producer that saw this token did not wake anybody: look for it.  seq_cst on both sides. */
+    if (pb_ring_length(&pool->ring) > 0) {
+        pb_wake_for_work(pool);
+    }
+}
+
+bool pb_park(struct pb_worker *worker)
+{
+    struct pb_pool *pool = worker->pool;
+
+    list_myself(worker);
+    /* A push since the last look saw nobody idle: this look is for it.  `idle_count` went up before
+     * `tail` is read here; the producer moved `tail` before it read `idle_count`. */
+    if ((pb_ring_length(&pool->ring) > 0 || atomic_load(&pool->stopping) ||
+         atomic_load(&worker->must_leave)) &&
+        pb_idle_remove(pool, worker)) {
+        atomic_fetch_add(&pool->searchers, 1);
+        return true;
+    }
+    pb_tell_empty(pool);
+    /* Listed, or taken off the list by somebody who now owes a message. */
+    for (;;) {
+        uint32_t word = atomic_load_explicit(&worker->word, memory_order_acquire);
+
+        if (word != PB_WORD_NONE) {
+            atomic_store_explicit(&worker->word, PB_WORD_NONE, memory_order_relaxed);
+            return word == PB_WORD_WAKE;
+        }
+        pb_futex_wait(&worker->word, PB_WORD_NONE, INT64_MAX);
+    }
+}

@@ -1,0 +1,351 @@
+#include "poolbench/pool.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "pool/pool_internal.h"
+
+#define POLL_ROUNDS 12 /* pauses of 1, 2, 4 ... 32 units: about 2 us */
+
+void pb_pool_config_default(struct pb_pool_config *ret_config)
+{
+    *ret_config = (struct pb_pool_config){
+        .size = 10,
+        .queue_limit = 1000,
+        .max_stuck = 10,
+        .strategy = PB_STRATEGY_LIFO,
+        .overflow_ttl_ns = 1 * PB_NS_PER_S,
+        .checkout_timeout_ns = 5 * PB_NS_PER_S,
+        .operation_timeout_ns = 60 * PB_NS_PER_S,
+        .init_timeout_ns = 30 * PB_NS_PER_S,
+        .stuck_after_ns = 1 * PB_NS_PER_S,
+    };
+}
+
+static enum pb_status check_config(const struct pb_pool_config *config, struct pb_error *err)
+{
+    const struct {
+        const char *name;
+        int64_t value, min, max;
+    } ranges[] = {
+        { "size", config->size, 1, PB_POOL_MAX_SIZE },
+        { "max_overflow", config->max_overflow, 0, PB_POOL_MAX_SIZE },
+        { "queue_limit", config->queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
+        { "max_stuck", config->max_stuck, 0, PB_POOL_MAX_SIZE },
+        { "strategy", (int64_t)config->strategy, 0, PB_STRATEGY_COUNT - 1 },
+        { "overflow_ttl_ns", config->overflow_ttl_ns, 0, INT64_MAX / 4 },
+        { "overflow_after_ns", config->overflow_after_ns, 0, INT64_MAX / 4 },
+        { "checkout_timeout_ns", config->checkout_timeout_ns, 1, INT64_MAX / 4 },
+        { "operation_timeout_ns", config->operation_timeout_ns, 1, INT64_MAX / 4 },
+        { "init_timeout_ns", config->init_timeout_ns, 1, INT64_MAX / 4 },
+        { "stuck_after_ns", config->stuck_after_ns, 1, INT64_MAX / 4 },
+    };
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(ranges); i++) {
+        if (ranges[i].value < ranges[i].min || ranges[i].value > ranges[i].max) {
+            return pb_fail(err, PB_EINVAL, "pool: %s is %lld: it must be %lld..%lld",
+                           ranges[i].name, (long long)ranges[i].value, (long long)ranges[i].min,
+                           (long long)ranges[i].max);
+        }
+    }
+    if (!config->run) {
+        return pb_fail(err, PB_EINVAL, "pool: run is NULL: it must be a function");
+    }
+    return PB_OK;
+}
+
+static void *zeroed(size_t align, size_t bytes)
+{
+    void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
+
+    if (memory) {
+        memset(memory, 0, bytes);
+    }
+    return memory;
+}
+
+/* A page that reads as zeros in a forked child: how every call there knows that no thread came
+ * along. */
+static enum pb_status make_living_page(struct pb_pool *pool)
+{
+    uint32_t *page =
+        mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED) {
+        return PB_ENOMEM;
+    }
+    (void)madvise(page, sizeof(*page), MADV_WIPEONFORK);
+    *page = 1;
+    pool->living = page;
+    return PB_OK;
+}
+
+static int usable_cpus(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+static void init_locks(struct pb_pool *pool)
+{
+    pb_mutex_init(&pool->idle_lock);
+    pb_mutex_init(&pool->timer_lock);
+    pb_cond_init(&pool->timer_cond);
+    pb_mutex_init(&pool->lock);
+    pb_cond_init(&pool->changed);
+    pb_mutex_init(&pool->common_lock);
+}
+
+static enum pb_status make_memory(struct pb_pool *pool)
+{
+    const struct pb_pool_config *config = &pool->config;
+
+    pool->slots = config->size + config->max_overflow + config->max_stuck;
+    pool->workers = zeroed(PB_CACHELINE, pool->slots * sizeof(*pool->workers));
+    if (!pool->workers) {
+        return PB_ENOMEM;
+    }
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        pool->workers[i].pool = pool;
+        pool->workers[i].slot = i;
+        pool->workers[i].token.clock = pool->clock;
+    }
+    PB_TRY(pb_ring_init(&pool->ring,
+                        (uint64_t)config->size + config->max_overflow + config->queue_limit));
+    PB_TRY(make_living_page(pool));
+    return pb_pool_attach(pool, NULL, &pool->common);
+}
+
+static void free_memory(struct pb_pool *pool)
+{
+    while (pool->submitters) {
+        struct pb_submitter *next = pool->submitters->next;
+
+        free(pool->submitters);
+        pool->submitters = next;
+    }
+    if (pool->living) {
+        (void)munmap((void *)(uintptr_t)pool->living, sizeof(*pool->living));
+    }
+    pb_ring_done(&pool->ring);
+    free(pool->workers);
+    pb_mutex_done(&pool->common_lock);
+    pb_cond_done(&pool->changed);
+    pb_mutex_done(&pool->lock);
+    pb_cond_done(&pool->timer_cond);
+    pb_mutex_done(&pool->timer_lock);
+    pb_mutex_done(&pool->idle_lock);
+    free(pool);
+}
+
+/* Starts the core workers and waits until all of them are ready. */
+static enum pb_status start_workers(struct pb_pool *pool, struct pb_error *err)
+{
+    int64_t deadline_ns = pb_now_ns() + pool->config.init_timeout_ns;
+
+    if (pool->config.lazy) {
+        return PB_OK;
+    }
+    for (uint32_t i = 0; i < pool->config.size; i++) {
+        if (pb_start_worker(pool) != PB_OK) {
+            return pb_fail(err, PB_ESYS, "pool: worker thread %u of %u cannot be created", i + 1,
+                           pool->config.size);
+        }
+    }
+    pb_mutex_lock(&pool->lock);
+    while (pool->alive < pool->config.size &&
+           pb_cond_wait_until(&pool->changed, &pool->lock, deadline_ns)) {
+    }
+    uint32_t alive = pool->alive;
+
+    pb_mutex_unlock(&pool->lock);
+    if (alive < pool->config.size) {
+        return pb_fail(err, PB_ETIMEDOUT, "pool: only %u of %u workers were ready in time", alive,
+                       pool->config.size);
+    }
+    return PB_OK;
+}
+
+static enum pb_status start_services(struct pb_pool *pool, struct pb_error *err)
+{
+    if (!pool->real_time) {
+        return PB_OK;
+    }
+    pool->timer_running = pthread_create(&pool->timer_thread, NULL, pb_timer_main, pool) == 0;
+    pool->keeper_running = pthread_create(&pool->keeper_thread, NULL, pb_keeper_main, pool) == 0;
+    if (!pool->timer_running || !pool->keeper_running) {
+        return pb_fail(err, PB_ESYS, "pool: its timer or keeper thread cannot be created");
+    }
+    return PB_OK;
+}
+
+enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool **ret_pool,
+                           struct pb_error *err)
+{
+    PB_TRY(check_config(config, err));
+
+    struct pb_pool *pool = zeroed(PB_CACHELINE, sizeof(*pool));
+
+    if (!pool) {
+        return pb_fail(err, PB_ENOMEM, "pool: no memory");
+    }
+    pool->config = *config;
+    pool->clock = config->clock ? config->clock : pb_clock_real();
+    pool->real_time = pool->clock == pb_clock_real();
+    pool->poll_rounds = usable_cpus() > 1 ? POLL_ROUNDS : 0;
+    (void)snprintf(pool->name, sizeof(pool->name), "%s", config->name ? config->name : "pb");
+    pool->config.name = pool->name;
+    init_locks(pool);
+
+    enum pb_status status = make_memory(pool);
+
+    if (status != PB_OK) {
+        free_memory(pool);
+        return pb_fail(err, status, "pool: no memory");
+    }
+    pb_mutex_lock(&pool->lock);
+    pb_update_limit_locked(pool);
+    pb_mutex_unlock(&pool->lock);
+    status = start_workers(pool, err);
+    if (status == PB_OK) {
+        status = start_services(pool, err);
+    }
+    if (status != PB_OK) {
+        (void)pb_pool_free(pool, config->init_timeout_ns);
+        return status;
+    }
+    *ret_pool = pool;
+    return PB_OK;
+}
+
+uint32_t pb_pool_slots(const struct pb_pool *pool)
+{
+    return pool->slots;
+}
+
+enum pb_status pb_pool_attach(struct pb_pool *pool, void *user, struct pb_submitter **ret_submitter)
+{
+    struct pb_submitter *submitter = zeroed(PB_CACHELINE, sizeof(*submitter));
+
+    if (!submitter) {
+        return PB_ENOMEM;
+    }
+    submitter->pool = pool;
+    submitter->user = user;
+    pb_mutex_lock(&pool->lock);
+    submitter->next = pool->submitters;
+    pool->submitters = submitter;
+    pb_mutex_unlock(&pool->lock);
+    *ret_submitter = submitter;
+    return PB_OK;
+}
+
+/* Decides everything that is left as cancelled.  A request between queue and worker is met when its
+ * run is published, so this looks until nothing is undecided. */
+static void cancel_the_rest(struct pb_pool *pool)
+{
+    struct pb_request request;
+    uint64_t ticket;
+    bool cancelled;
+
+    while (pb_undecided(pool) > 0) {
+        pb_mutex_lock(&pool->timer_lock);
+        while (pb_ring_pop(&pool->ring, &request, &ticket, &cancelled) == PB_POP_GOT) {
+            pb_report_queued(pool, &request, PB_OUTCOME_CANCELLED, pb_pool_now_ns(pool));
+        }
+        for (uint32_t i = 0; i < pool->slots; i++) {
+            (void)pb_claim(pool, &pool->workers[i], PB_OUTCOME_CANCELLED, pb_pool_now_ns(pool));
+        }
+        pb_mutex_unlock(&pool->timer_lock);
+        (void)sched_yield();
+    }
+}
+
+enum pb_status pb_pool_drain(struct pb_pool *pool, int64_t deadline_ns)
+{
+    if (*(volatile const uint32_t *)pool->living == 0) {
+        return PB_ECLOSED;
+    }
+    /* From here on no submitter can move `tail`: what was accepted is all there is. */
+    (void)atomic_fetch_or(&pool->ring.tail, PB_RING_CLOSED);
+    bool empty = pb_pool_wait_idle(pool, deadline_ns);
+
+    if (!empty) {
+        cancel_the_rest(pool);
+    }
+    return empty ? PB_OK : PB_ETIMEDOUT;
+}
+
+/* Tells every worker to leave, asleep or awake. */
+static void dismiss(struct pb_pool *pool)
+{
+    atomic_store(&pool->stopping, true);
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        if (pb_idle_remove(pool, &pool->workers[i])) {
+            pb_send_word(&pool->workers[i], PB_WORD_LEAVE);
+        }
+    }
+    pb_mutex_lock(&pool->timer_lock);
+    pb_cond_broadcast(&pool->timer_cond);
+    pb_mutex_unlock(&pool->timer_lock);
+    pb_ask_keeper(pool);
+    if (pool->timer_running) {
+        (void)pthread_join(pool->timer_thread, NULL);
+    }
+    if (pool->keeper_running) {
+        (void)pthread_join(pool->keeper_thread, NULL);
+    }
+}
+
+static bool all_ended_locked(const struct pb_pool *pool) PB_REQUIRES(pool->lock);
+static bool all_ended_locked(const struct pb_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        if (pool->workers[i].state != PB_SLOT_FREE && pool->workers[i].state != PB_SLOT_ENDED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum pb_status pb_pool_free(struct pb_pool *pool, int64_t stuck_wait_ns)
+{
+    if (!pool) {
+        return PB_OK;
+    }
+    if (*(volatile const uint32_t *)pool->living == 0) {
+        return PB_ECLOSED; /* in a forked child the threads and their locks are not ours */
+    }
+    enum pb_status drained = pb_pool_drain(pool, pb_now_ns());
+
+    (void)drained; /* what was left has its outcome: cancelled */
+    dismiss(pool);
+
+    int64_t deadline_ns = pb_now_ns() + (stuck_wait_ns > 0 ? stuck_wait_ns : 0);
+
+    pb_mutex_lock(&pool->lock);
+    while (!all_ended_locked(pool) &&
+           pb_cond_wait_until(&pool->changed, &pool->lock, deadline_ns)) {
+    }
+    bool ended = all_ended_locked(pool);
+
+    pb_mutex_unlock(&pool->lock);
+    if (!ended) {
+        return PB_ETIMEDOUT; /* somebody still works in this memory: it is left to them */
+    }
+    pb_join_ended(pool);
+    free_memory(pool);
+    return PB_OK;
+}
+
+void pb_pool_tick(struct pb_pool *pool)
+{
+    pb_mutex_lock(&pool->timer_lock);
+    (void)pb_expire(pool);
+    pb_mutex_unlock(&pool->timer_lock);
+    (void)pb_keep(pool);
+}

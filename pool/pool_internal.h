@@ -1,0 +1,223 @@
+/*
+ * pool/pool_internal.h - the pool's parts, shared by the files of pool/; nobody else includes it.
+ *
+ * pool/README.md tells the life of a request, the lock order and why nothing is lost.
+ */
+#ifndef PB_POOL_POOL_INTERNAL_H
+#define PB_POOL_POOL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "poolbench/pool.h"
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "pool/ring.h"
+
+/* A running request's state in its worker's `run_state`: (generation << 2) | one of these. */
+enum pb_run_phase {
+    PB_RUN_NONE,    /* no request */
+    PB_RUN_RUNNING, /* undecided: whoever moves it away decides the outcome */
+    PB_RUN_CLAIMED, /* another thread decided and still reads the worker's copy */
+    PB_RUN_RELEASED /* it is done reading: the worker may go on */
+};
+#define PB_RUN_BITS 2
+#define PB_RUN_MASK 3U
+
+/* Messages in a parked worker's `word`; 0: none. */
+enum pb_word {
+    PB_WORD_NONE,
+    PB_WORD_WAKE, /* look for work; comes with a searcher token that the worker now owns */
+    PB_WORD_LEAVE /* exit */
+};
+
+/* Where a slot stands; guarded by pool->lock. */
+enum pb_slot_state {
+    PB_SLOT_FREE,
+    PB_SLOT_STARTING,
+    PB_SLOT_ALIVE,   /* counts for admission */
+    PB_SLOT_GONE,    /* stuck, or killed and not back: occupied, but no longer counted */
+    PB_SLOT_LEAVING, /* told to exit, or exiting */
+    PB_SLOT_ENDED    /* the thread has nothing more to do: join it */
+};
+
+struct pb_token {
+    _Atomic uint32_t set;
+    const struct pb_clock *clock;
+};
+
+/* Counters of one deciding party; single writer, read by anyone (relaxed: a stale value only makes
+ * a snapshot older). */
+struct pb_tally {
+    _Alignas(PB_CACHELINE) _Atomic uint64_t outcomes[PB_OUTCOME_COUNT];
+    /* Places given back to admission.  release/acquire: see pb_in_system. */
+    _Alignas(PB_CACHELINE) _Atomic uint64_t released;
+};
+
+struct pb_worker {
+    /* Written by the worker while it runs; another thread reads `current` only after a claim. */
+    _Alignas(PB_CACHELINE) _Atomic uint32_t run_state;
+    _Atomic int64_t started_ns;
+    _Atomic uint64_t ticket; /* of the request last popped, + 1 */
+    struct pb_request current;
+    _Atomic int64_t claimed_ns; /* when another thread decided; 0: it did not */
+    _Atomic bool must_leave;    /* killed: exit at the next look */
+    struct pb_token token;
+    struct pb_tally tally;
+    _Atomic int64_t busy_ns; /* occupied time of finished requests */
+
+    /* Parking. */
+    _Alignas(PB_CACHELINE) _Atomic uint32_t word;
+    struct pb_worker *idle_next PB_GUARDED_BY(idle_lock); /* towards the shortest idle */
+    struct pb_worker *idle_prev PB_GUARDED_BY(idle_lock);
+    bool idle_listed PB_GUARDED_BY(idle_lock);
+    int64_t idle_since_ns PB_GUARDED_BY(idle_lock);
+
+    /* Constant while the thread lives. */
+    _Alignas(PB_CACHELINE) struct pb_pool *pool;
+    uint32_t slot;
+    uint32_t incarnation;
+    pthread_t thread;
+    int64_t decided_ns; /* when its start was decided */
+    bool replacement;
+    _Atomic bool overflow; /* may become false when a core worker goes */
+    /* Guarded by pool->lock. */
+    enum pb_slot_state state PB_GUARDED_BY(lock);
+    bool gone_running
+        PB_GUARDED_BY(lock); /* its request's place was given back by another thread */
+    int64_t ready_ns PB_GUARDED_BY(lock);
+    int64_t alive_before_ns PB_GUARDED_BY(lock); /* of earlier incarnations */
+    const char *leave_reason PB_GUARDED_BY(lock);
+};
+
+struct pb_submitter {
+    struct pb_tally tally;  /* rejections */
+    uint64_t released_seen; /* cached sum: too small at most, which only makes it look again */
+    struct pb_pool *pool;
+    void *user;
+    struct pb_submitter *next;
+};
+
+struct pb_pool {
+    /* Constant after pb_pool_new. */
+    struct pb_pool_config config;
+    char name[12];
+    const struct pb_clock *clock;
+    bool real_time; /* own timer and keeper threads */
+    uint32_t slots;
+    struct pb_worker *workers; /* `slots` of them */
+    int poll_rounds;           /* how long a searcher polls; 0 on one CPU */
+    const uint32_t *living;    /* 1; reads 0 in a forked child (MADV_WIPEONFORK) */
+
+    struct pb_ring ring;
+
+    /* Read on every submit, written when workers come and go. */
+    _Alignas(PB_CACHELINE) _Atomic uint64_t limit; /* requests that may be in the system */
+    _Atomic bool can_grow;                         /* fewer workers than size + max_overflow */
+    _Atomic int64_t stall_until_ns;
+    _Atomic bool stopping;
+
+    /* Read on every submit, written when workers park and wake. */
+    _Alignas(PB_CACHELINE) _Atomic uint32_t idle_count; /* Dekker partner of ring.tail */
+    _Atomic uint32_t searchers; /* workers awake and looking; each owns its unit */
+    _Alignas(PB_CACHELINE) struct pb_mutex idle_lock;
+    struct pb_worker *idle_oldest PB_GUARDED_BY(idle_lock);
+    struct pb_worker *idle_newest PB_GUARDED_BY(idle_lock);
+
+    /* The timer's side: whoever holds timer_lock acts as the timer. */
+    _Alignas(PB_CACHELINE) struct pb_mutex timer_lock;
+    struct pb_cond timer_cond;
+    pthread_t timer_thread;
+    bool timer_running; /* constant after pb_pool_new, like keeper_running */
+    struct pb_tally timer_tally PB_GUARDED_BY(timer_lock); /* single writer at a time */
+
+    /* Workers coming and going. */
+    _Alignas(PB_CACHELINE) struct pb_mutex lock;
+    struct pb_cond changed; /* a worker came, went, or the pool ran empty */
+    _Atomic uint32_t empty_waiters;
+    _Atomic uint32_t want; /* the keeper has something to look at */
+    pthread_t keeper_thread;
+    bool keeper_running;
+    uint32_t starting PB_GUARDED_BY(lock);
+    uint32_t alive PB_GUARDED_BY(lock); /* PB_SLOT_ALIVE */
+    uint32_t gone PB_GUARDED_BY(lock);
+    uint32_t owed
+        PB_GUARDED_BY(lock); /* replacements for killed and stuck workers, not yet started */
+    uint32_t peak_alive PB_GUARDED_BY(lock);
+    uint64_t overflow_started PB_GUARDED_BY(lock);
+    uint64_t workers_started PB_GUARDED_BY(lock);
+    uint64_t workers_failed PB_GUARDED_BY(lock);
+    int64_t starved_since_ns; /* the keeper's own, like the next */
+    int64_t retry_start_ns;   /* no thread could be created: not before */
+    uint64_t rescued_wakeups PB_GUARDED_BY(lock);
+    bool drained PB_GUARDED_BY(lock);
+    struct pb_submitter *submitters PB_GUARDED_BY(lock);
+    struct pb_mutex common_lock; /* for pb_pool_submit */
+    struct pb_submitter *common PB_GUARDED_BY(common_lock);
+};
+
+static inline int64_t pb_pool_now_ns(const struct pb_pool *pool)
+{
+    /* The real clock without the detour of a pointer: twice a request. */
+    return pool->real_time ? pb_now_ns() : pb_clock_now_ns(pool->clock);
+}
+
+/* One more, by its single writer. */
+static inline void pb_count_one(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/* idle.c: parking and waking. */
+/* After a push or a find: wakes one idle worker unless enough are searching already. */
+void pb_wake_for_work(struct pb_pool *pool);
+/* Takes a particular idle worker, or the one idle for longest, off the list, if it is on it.  The
+ * caller then owes it a message. */
+bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker);
+struct pb_worker *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
+                                       int64_t *ret_oldest_ns);
+void pb_send_word(struct pb_worker *worker, enum pb_word word);
+/* The worker's side: waits for a message; true: PB_WORD_WAKE, with a searcher's token. */
+bool pb_park(struct pb_worker *worker);
+/* Gives up the token, and looks whether somebody else must now search. */
+void pb_stop_searching(struct pb_pool *pool);
+
+/* worker.c */
+void *pb_worker_main(void *arg);
+void pb_report(struct pb_pool *pool, const struct pb_completion *completion,
+               struct pb_tally *tally);
+void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason);
+
+/* decide.c: outcomes decided by the timer, a canceller or a killer, all under timer_lock. */
+/* A request that never started. */
+void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
+                      enum pb_outcome outcome, int64_t now_ns) PB_REQUIRES(pool->timer_lock);
+/* Decides what `worker` runs now; false: it runs nothing, or was faster. */
+bool pb_claim(struct pb_pool *pool, struct pb_worker *worker, enum pb_outcome outcome,
+              int64_t now_ns) PB_REQUIRES(pool->timer_lock);
+/* Expires what is due; returns when to look again. */
+int64_t pb_expire(struct pb_pool *pool) PB_REQUIRES(pool->timer_lock);
+void *pb_timer_main(void *arg);
+
+/* keeper.c: workers started, retired, found stuck. */
+void *pb_keeper_main(void *arg);
+/* One round; returns when the next is due. */
+int64_t pb_keep(struct pb_pool *pool);
+void pb_ask_keeper(struct pb_pool *pool);
+void pb_update_limit_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
+/* Starts a worker in a free slot.  PB_EFULL: there is none; PB_ESYS: no thread. */
+PB_MUST_USE enum pb_status pb_start_worker(struct pb_pool *pool);
+/* Joins the threads that ended and frees their slots. */
+void pb_join_ended(struct pb_pool *pool);
+
+/* stats.c */
+uint64_t pb_released(const struct pb_pool *pool);
+/* Accepted requests without an outcome. */
+uint64_t pb_undecided(struct pb_pool *pool);
+void pb_tell_empty(struct pb_pool *pool);
+
+#endif

@@ -1,0 +1,84 @@
+#include "pool/pool_internal.h"
+
+/* A rejection is decided here and now, by the submitting thread. */
+static void reject(struct pb_submitter *submitter, const struct pb_request *request)
+{
+    struct pb_completion completion = { .request = request,
+                                        .outcome = PB_OUTCOME_REJECTED,
+                                        .done_ns = request->sent_ns,
+                                        .worker = PB_NO_WORKER,
+                                        .decider = PB_DECIDER_SUBMITTER,
+                                        .submitter = submitter->user,
+                                        .cpu_ns = -1 };
+
+    pb_report(submitter->pool, &completion, &submitter->tally);
+}
+
+/* Whether position `tail` is within the limit.  The cached sum of places given back can only be too
+ * small, so that a request is never refused before the counters were read afresh. */
+static bool admitted(struct pb_submitter *submitter, uint64_t tail)
+{
+    struct pb_pool *pool = submitter->pool;
+    int64_t limit = (int64_t)atomic_load_explicit(&pool->limit, memory_order_relaxed);
+
+    if ((int64_t)(tail - submitter->released_seen) < limit) {
+        return true;
+    }
+    submitter->released_seen = pb_released(pool);
+    return (int64_t)(tail - submitter->released_seen) < limit;
+}
+
+/* Somebody must look at what was just pushed: an idle worker, else perhaps a new one. */
+static inline void rouse(struct pb_pool *pool)
+{
+    if (atomic_load(&pool->idle_count) > 0) {
+        pb_wake_for_work(pool);
+    } else if (atomic_load_explicit(&pool->can_grow, memory_order_relaxed)) {
+        pb_ask_keeper(pool);
+    }
+}
+
+enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request *request,
+                         uint64_t *ret_ticket)
+{
+    struct pb_pool *pool = submitter->pool;
+    struct pb_request sent = *request;
+    uint64_t tail = atomic_load_explicit(&pool->ring.tail, memory_order_relaxed);
+
+    if (*(volatile const uint32_t *)pool->living == 0) {
+        return PB_ECLOSED; /* a forked child: no worker lives here */
+    }
+    if (sent.sent_ns == 0) {
+        sent.sent_ns = pb_pool_now_ns(pool);
+    }
+    do {
+        if (tail & PB_RING_CLOSED) {
+            return PB_ECLOSED;
+        }
+        if (!admitted(submitter, tail)) {
+            reject(submitter, &sent);
+            return PB_OK;
+        }
+        /* seq_cst: the Dekker partner of idle_count; a success proves that `tail` was not stale. */
+    } while (!atomic_compare_exchange_weak(&pool->ring.tail, &tail, tail + 1));
+
+    pb_ring_publish(&pool->ring, tail, &sent);
+    if (ret_ticket) {
+        *ret_ticket = tail;
+    }
+    rouse(pool);
+    return PB_OK;
+}
+
+enum pb_status pb_pool_submit(struct pb_pool *pool, const struct pb_request *request,
+                              uint64_t *ret_ticket)
+{
+    if (*(volatile const uint32_t *)pool->living == 0) {
+        return PB_ECLOSED;
+    }
+    pb_mutex_lock(&pool->common_lock);
+    enum pb_status status = pb_submit(pool->common, request, ret_ticket);
+
+    pb_mutex_unlock(&pool->common_lock);
+    return status;
+}
