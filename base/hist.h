@@ -1,8 +1,8 @@
 /*
  * base/hist.h - HdrHistogram in the published layout (Tene; hdrhistogram.org).
  *
- * Values are int64_t, 1 .. highest; smaller ones count as 1's bucket (0 included), larger ones
- * saturate at `highest`, are counted in `saturated`, and never lost.  Single writer; a reader in
+ * Values are int64_t, 0 .. highest; negative ones count as 0, larger ones saturate at `highest`,
+ * are counted in `saturated`, and never lost.  Single writer; a reader in
  * another thread needs its own copy or a lock.
  */
 #ifndef PB_BASE_HIST_H
@@ -37,6 +37,11 @@ struct pb_hist {
 PB_MUST_USE enum pb_status pb_hist_init(struct pb_hist *hist, int64_t highest, int digits);
 void pb_hist_done(struct pb_hist *hist);
 void pb_hist_reset(struct pb_hist *hist);
+
+/* Number of the bucket that `value` (>= 0; beyond `highest`: its bucket) falls into. */
+int32_t pb_hist_index(const struct pb_hist *hist, int64_t value);
+/* The highest value of that bucket. */
+int64_t pb_hist_highest_equivalent(const struct pb_hist *hist, int64_t value);
 
 /* Adds one value.  hot */
 static inline void pb_hist_record(struct pb_hist *hist, int64_t value)
