@@ -1,7 +1,8 @@
 /*
  * harness/reqlog.h - requests.pbr, the per-request log: written as a stream, read block by block.
  *
- * docs/results.md has the format byte by byte.  A file cut anywhere reads to its last good block.
+ * docs/requests-pbr.md has the format byte by byte.  A file cut anywhere reads to its last good
+ * block.  Memory is bounded whatever the number of requests.
  */
 #ifndef PB_HARNESS_REQLOG_H
 #define PB_HARNESS_REQLOG_H
@@ -40,9 +41,12 @@ PB_MUST_USE enum pb_status pb_reqlog_create(const char *path, const struct pb_re
 PB_MUST_USE enum pb_status pb_reqlog_add(struct pb_reqlog_writer *writer,
                                          const struct pb_record *records, size_t count,
                                          struct pb_error *err);
-/* Writes the trailer, syncs, closes and frees; also after an error, without the trailer.  NULL is
- * fine. */
-PB_MUST_USE enum pb_status pb_reqlog_close(struct pb_reqlog_writer *writer, struct pb_error *err);
+/* Hands the rows gathered so far to the kernel as a block, so that they outlive this process. */
+PB_MUST_USE enum pb_status pb_reqlog_flush(struct pb_reqlog_writer *writer, struct pb_error *err);
+/* Writes the trailer, syncs, closes and frees; also after an error, without the trailer, which it
+ * then returns again.  NULL is fine. */
+enum pb_status pb_reqlog_close(struct pb_reqlog_writer *writer, struct pb_error *err);
+/* Bytes in the file so far. */
 uint64_t pb_reqlog_bytes(const struct pb_reqlog_writer *writer);
 
 struct pb_reqlog_reader;
@@ -50,8 +54,8 @@ struct pb_reqlog_reader;
 PB_MUST_USE enum pb_status pb_reqlog_open(const char *path, struct pb_reqlog_info *ret_info,
                                           struct pb_reqlog_reader **ret_reader,
                                           struct pb_error *err);
-/* The next rows: up to `max` into `records`.  *ret_count 0: the end.  PB_ECORRUPT: the rest cannot
- * be read; all rows before were good. */
+/* The next rows: up to `max` into `records`.  *ret_count 0: the end, also of a file that was cut.
+ * PB_ECORRUPT: the rest cannot be read; all rows before were good. */
 PB_MUST_USE enum pb_status pb_reqlog_next(struct pb_reqlog_reader *reader,
                                           struct pb_record *records, size_t max, size_t *ret_count,
                                           struct pb_error *err);
