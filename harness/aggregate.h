@@ -5,8 +5,12 @@
  * printed number is a function of the records, the samples and the worker events.  Single-threaded:
  * the owner serialises (the collector owns it during a run).
  *
- * Windows tile the run from its start: `window_ns` each, at most PB_WINDOWS_MAX of them.  Latency
+ * Windows tile the run from its start: `window_ns` each, at most PB_WINDOWS_MAX of them; when
+ * drains take a run past the last one, neighbours are merged and window_ns doubles.  Latency
  * windows go by intended time; rates, queue and busy windows by the time of the event.
+ *
+ * A worker's busy time is the union of its rows: a PB_RECORD_RETURN row adds what its worker was
+ * occupied beyond what the row of the timeout has counted, whichever of the two comes first.
  */
 #ifndef PB_HARNESS_AGGREGATE_H
 #define PB_HARNESS_AGGREGATE_H
@@ -22,12 +26,13 @@
 /* A histogram small enough to have one for each window: 32 buckets an octave (error < 1.6 %),
  * 1 us .. 1 h. */
 #define PB_SMALL_HIST_BUCKETS 1024
-struct pb_small_hist {
+struct pb_small_hist { /* all zero: empty */
     uint32_t counts[PB_SMALL_HIST_BUCKETS];
     uint32_t total;
 };
 void pb_small_hist_record(struct pb_small_hist *hist, int64_t ns);
 int64_t pb_small_hist_quantile(const struct pb_small_hist *hist, double q); /* 0 when empty */
+void pb_small_hist_merge(struct pb_small_hist *into, const struct pb_small_hist *from);
 
 struct pb_window {
     /* By intended time. */
@@ -81,16 +86,20 @@ struct pb_aggregate {
     struct pb_phase_aggregate phases[PB_PHASES_MAX];
     struct pb_late_counter late[PB_OBJECTIVES_MAX];
     size_t late_count;
+    uint64_t foreign_rows; /* rows of a phase that the scenario does not have: not counted */
+    /* Private. */
+    struct pb_small_hist *window_hists; /* one for each window */
+    int64_t *worker_until_ns;           /* by worker: its busy time is counted up to here */
 };
 
 /* Chooses the window: 1 s for 20 s and more (longer above 600 s), else duration / 20 but at least
- * 50 ms. One late counter for each different latency limit among the objectives. */
+ * 50 ms. One late counter for each different limit of a latency quantile among the objectives. */
 PB_MUST_USE enum pb_status pb_aggregate_new(const struct pb_scenario *scenario,
                                             struct pb_aggregate **ret_aggregate);
 void pb_aggregate_free(struct pb_aggregate *aggregate);
 
-/* Says when phase `phase` really started and ended; before the records that fall in it are added
- * the planned times stand. */
+/* Says when phase `phase` really started and ended; until then the planned times stand, moved back
+ * as far as the phases before reach. */
 void pb_aggregate_phase_times(struct pb_aggregate *aggregate, uint32_t phase, int64_t start_ns,
                               int64_t end_ns);
 /* Adds one row. */
@@ -105,7 +114,8 @@ void pb_aggregate_sample(struct pb_aggregate *aggregate, int64_t at_ns, uint32_t
 const struct pb_late_counter *pb_aggregate_late(const struct pb_aggregate *aggregate,
                                                 int64_t limit_ns);
 /* Sums of the recorded phases into `ret_total` (histograms initialised by this call; release with
- * pb_phase_aggregate_done). */
+ * pb_phase_aggregate_done).  start_ns is the first one's, end_ns - start_ns the time recorded in
+ * all; the backlog is the last one's. */
 PB_MUST_USE enum pb_status pb_aggregate_total(const struct pb_aggregate *aggregate,
                                               struct pb_phase_aggregate *ret_total);
 void pb_phase_aggregate_done(struct pb_phase_aggregate *phase);
