@@ -52,8 +52,7 @@ static int64_t choose_window(int64_t duration_ns)
 
 static bool judges_by_late(const struct pb_objective *objective)
 {
-    return objective->metric == PB_METRIC_LATENCY && objective->stat == PB_STAT_QUANTILE &&
-           objective->op == PB_OP_LESS;
+    return objective->metric == PB_METRIC_LATENCY && objective->stat == PB_STAT_QUANTILE;
 }
 
 static enum pb_status add_late(struct pb_aggregate *aggregate, int64_t limit_ns)
@@ -94,6 +93,11 @@ static enum pb_status fill_new(struct pb_aggregate *aggregate)
     for (size_t i = 0; i < scenario->objective_count; i++) {
         if (judges_by_late(&scenario->objectives[i])) {
             PB_TRY(add_late(aggregate, (int64_t)scenario->objectives[i].limit));
+        }
+    }
+    for (size_t i = 0; i < scenario->abort_count; i++) {
+        if (judges_by_late(&scenario->aborts[i].rule)) {
+            PB_TRY(add_late(aggregate, (int64_t)scenario->aborts[i].rule.limit));
         }
     }
     return PB_OK;

@@ -84,7 +84,7 @@ struct pb_aggregate {
     uint32_t window_count; /* in use so far */
     struct pb_window windows[PB_WINDOWS_MAX];
     struct pb_phase_aggregate phases[PB_PHASES_MAX];
-    struct pb_late_counter late[PB_OBJECTIVES_MAX];
+    struct pb_late_counter late[PB_OBJECTIVES_MAX + PB_ABORTS_MAX];
     size_t late_count;
     uint64_t foreign_rows; /* rows of a phase that the scenario does not have: not counted */
     /* Private. */
@@ -93,7 +93,8 @@ struct pb_aggregate {
 };
 
 /* Chooses the window: 1 s for 20 s and more (longer above 600 s), else duration / 20 but at least
- * 50 ms. One late counter for each different limit of a latency quantile among the objectives. */
+ * 50 ms. One late counter for each different limit of a latency quantile among the objectives
+ * and abort rules. */
 PB_MUST_USE enum pb_status pb_aggregate_new(const struct pb_scenario *scenario,
                                             struct pb_aggregate **ret_aggregate);
 void pb_aggregate_free(struct pb_aggregate *aggregate);
@@ -110,7 +111,7 @@ void pb_aggregate_alive(struct pb_aggregate *aggregate, int64_t from_ns, int64_t
 /* A sample of gauges at an instant. */
 void pb_aggregate_sample(struct pb_aggregate *aggregate, int64_t at_ns, uint32_t queued,
                          uint32_t alive);
-/* The counter of a limit, NULL when no objective has it. */
+/* The counter of a limit, NULL when no objective or abort rule has it. */
 const struct pb_late_counter *pb_aggregate_late(const struct pb_aggregate *aggregate,
                                                 int64_t limit_ns);
 /* Sums of the recorded phases into `ret_total` (histograms initialised by this call; release with

@@ -32,23 +32,23 @@ static bool broken_between(const struct pb_objective *rule, const struct pb_abor
 {
     double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
     double done = (double)(to->done - from->done);
+    double bad_ratio = done > 0 ? (double)(to->bad - from->bad) / done : 0;
     double value;
 
-    switch (rule->metric) {
-    case PB_METRIC_ERROR_RATE:
-        value = done > 0 ? (double)(to->bad - from->bad) / done : NAN;
-        break;
-    case PB_METRIC_LATENCY:
+    if (rule->metric == PB_METRIC_LATENCY) {
         /* "latency.p99 > 100ms": more than 1 % of the requests were later than that. */
-        value = done > 0 ? (double)(to->bad - from->bad) / done : NAN;
-        return value > 1 - rule->quantile;
-    case PB_METRIC_THROUGHPUT:
+        return bad_ratio > 1 - rule->quantile;
+    }
+    if (rule->metric == PB_METRIC_ERROR_RATE) {
+        if (!(done > 0)) {
+            return false;
+        }
+        value = bad_ratio;
+    } else if (rule->metric == PB_METRIC_THROUGHPUT) {
         value = (double)(to->ok - from->ok) / seconds;
-        break;
-    case PB_METRIC_ACHIEVED_RATE:
+    } else if (rule->metric == PB_METRIC_ACHIEVED_RATE) {
         value = done / seconds;
-        break;
-    default:
+    } else {
         return false; /* the loader refuses rules about anything else */
     }
     return rule->op == PB_OP_GREATER ? value > rule->limit : value < rule->limit;

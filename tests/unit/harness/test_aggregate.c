@@ -24,6 +24,10 @@ static struct pb_scenario *new_scenario(void)
                                                   .op = PB_OP_LESS,
                                                   .limit = i == 2 ? 2e6 : 1e7 };
     }
+    s->abort_count = 1;
+    s->aborts[0].rule = s->objectives[0];
+    s->aborts[0].rule.op = PB_OP_GREATER;
+    s->aborts[0].rule.limit = 7e7;
     return s;
 }
 
@@ -91,7 +95,8 @@ PB_TEST(aggregate_counts_what_is_late_for_each_limit)
     struct pb_aggregate *a = new_aggregate(scenario);
     const struct pb_late_counter *ten, *two;
 
-    ck_assert_uint_eq(2, a->late_count); /* different limits of quantiles */
+    ck_assert_uint_eq(3, a->late_count); /* different limits of quantiles */
+    ck_assert_ptr_nonnull(pb_aggregate_late(a, 70 * MS));
     ck_assert_ptr_null(pb_aggregate_late(a, 3 * MS));
     ten = pb_aggregate_late(a, 10 * MS);
     two = pb_aggregate_late(a, 2 * MS);
