@@ -30,7 +30,8 @@ struct pb_rng_key {
     uint32_t stream; /* enum pb_stream */
 };
 
-/* Four 32-bit words for (key, index, attempt). */
+/* Four 32-bit words for (key, index, attempt); attempt < 2^24.  Different addresses never share a
+ * Philox input: rng.c shows the layout. */
 void pb_rng_block(const struct pb_rng_key *key, uint64_t index, uint32_t attempt,
                   uint32_t ret_words[static 4]);
 /* Two uniforms in (0, 1): 53 random bits each, never 0 or 1. */
@@ -38,7 +39,7 @@ void pb_rng_uniform2(const struct pb_rng_key *key, uint64_t index, uint32_t atte
                      double ret_u[static 2]);
 /* The first of them. */
 double pb_rng_uniform(const struct pb_rng_key *key, uint64_t index, uint32_t attempt);
-/* A whole number in 0 .. bound - 1 without bias beyond 2^-53; bound >= 1. */
+/* A whole number in 0 .. bound - 1, each equally likely; bound >= 1. */
 uint64_t pb_rng_below(const struct pb_rng_key *key, uint64_t index, uint64_t bound);
 
 /* Philox itself, for tests against the published vectors. */
