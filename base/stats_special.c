@@ -18,10 +18,7 @@ static double stirling_error(double z)
     }
     double s = 1 / (z * z);
 
-    return (1.0 / 12 -
-            s * (1.0 / 360 -
-                 s * (1.0 / 1260 - s * (1.0 / 1680 - s * (1.0 / 1188 - s * (691.0 / 360360)))))) /
-           z;
+    return (1.0 / 12 - s * (1.0 / 360 - s * (1.0 / 1260 - s * (1.0 / 1680 - s / 1188)))) / z;
 }
 
 /* k ln(k / m) + m - k without cancellation when k is near m. */
