@@ -26,8 +26,8 @@ struct pb_pacing_choice {
 
 /* Sets the calling thread's timer slack to 1 ns; every waiting thread of the harness calls it. */
 void pb_pacing_prepare_thread(void);
-/* Returns at or after `instant_ns`. hot */
-void pb_pacing_wait(int64_t instant_ns, bool spin);
+/* Returns at or after `instant_ns`, with the clock read that ended the wait. hot */
+int64_t pb_pacing_wait(int64_t instant_ns, bool spin);
 /* Measures bare waits: `count` of them, `interval_ns` apart. */
 void pb_pacing_probe(bool spin, uint32_t count, int64_t interval_ns, struct pb_lateness *ret);
 /* Decides by DESIGN.md: spin only with >= 4 CPUs and a planned CPU demand (in CPUs) of at most

@@ -18,7 +18,8 @@ struct pb_schedule {
     uint64_t seed;
     double load_factor;              /* every rate, or number of users (rounded up), times this */
     uint64_t planned[PB_PHASES_MAX]; /* requests of each open phase; closed: 0 */
-    uint64_t hash;                   /* over all planned starts and demands */
+    uint64_t hash;                   /* over all planned starts and demands; closed phases: each
+                                        user's start, and the first thinks and demands */
 };
 
 /* Walks the whole plan once (about 0.1 us a request) to count and to hash it. */
@@ -40,8 +41,11 @@ int64_t pb_schedule_user_start_ns(const struct pb_schedule *schedule, uint32_t p
 struct pb_cursor {
     const struct pb_schedule *schedule;
     uint32_t phase;
-    uint64_t index;    /* of the next arrival */
-    double cumulative; /* integral of the rate up to it, arrivals */
+    uint64_t index;            /* of the next arrival */
+    double cumulative;         /* integral of the rate up to it, arrivals */
+    uint64_t segment;          /* step, burst: the stretch of constant rate that it fell in */
+    double segment_cumulative; /* the integral at that stretch's start */
+    int64_t last_ns;           /* start of the arrival before */
 };
 
 void pb_cursor_init(struct pb_cursor *cursor, const struct pb_schedule *schedule, uint32_t phase);
