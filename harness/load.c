@@ -1,0 +1,383 @@
+#include "harness/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "harness/load_internal.h"
+#include "harness/pacing.h"
+#include "harness/record.h"
+#include "workload/workload.h"
+
+#define DRAIN_MAX_NS        (30 * PB_NS_PER_S)
+#define DRAIN_MARGIN_NS     (1 * PB_NS_PER_S)
+#define DRAIN_STOPPED_NS    (1 * PB_NS_PER_S)
+#define COME_BACK_WITHIN_NS (1 * PB_NS_PER_S)
+
+static void pool_config_of(const struct pb_load_config *config, struct pb_pool_config *ret_config)
+{
+    pb_scenario_pool_config(config->scenario, ret_config);
+    ret_config->size =
+        config->lose_workers < ret_config->size ? ret_config->size - config->lose_workers : 1;
+}
+
+uint32_t pb_load_lanes(const struct pb_load_config *config)
+{
+    struct pb_pool_config pool;
+
+    pool_config_of(config, &pool);
+    return pool.size + pool.max_overflow + pool.max_stuck + 1 + config->generators;
+}
+
+bool pb_load_stopping(struct pb_load *load)
+{
+    if (load->config.stop && atomic_load_explicit(load->config.stop, memory_order_relaxed) != 0) {
+        atomic_store_explicit(&load->stopped, true, memory_order_relaxed);
+        return true;
+    }
+    return atomic_load_explicit(&load->failed, memory_order_relaxed);
+}
+
+/* The glue: what the pool calls. */
+
+static struct pb_lane_counts *counts_of(const struct pb_load *load, uint32_t lane, uint32_t phase)
+{
+    return &load->counts[(size_t)lane * load->phases + phase];
+}
+
+static bool is_measured(const struct pb_load *load, uint64_t index)
+{
+    uint32_t every = load->config.cpu_every;
+
+    return every == 1 || (every > 1 && index % every == 0);
+}
+
+/* On a worker's thread: the request's work. */
+static enum pb_outcome on_run(void *ctx, struct pb_work *work)
+{
+    struct pb_load *load = ctx;
+    const struct pb_request *request = work->request;
+    struct pb_demand demand = { .service_ns = 0 };
+
+    atomic_store_explicit(&load->slot_states[work->worker].intended_ns, request->intended_ns,
+                          memory_order_relaxed);
+    /* Nothing asks the null workload for anything: what is measured there is the harness. */
+    if (load->kind != &pb_workload_null) {
+        pb_schedule_demand(load->config.schedule, request->phase, request->index, request->attempt,
+                           &demand);
+        work->demand_ns = demand.service_ns;
+        work->operation = demand.operation;
+    }
+    return load->kind->run(load->workload, &demand, work, is_measured(load, request->index),
+                           &load->give_up_ns);
+}
+
+/* The times of a row.  The parts add up exactly: what is decided first is done - intended, and the
+ * rest follows from it. */
+static struct pb_record record_of(const struct pb_load *load, const struct pb_request *request,
+                                  int64_t started_ns, int64_t done_ns)
+{
+    int64_t sent_ns = request->sent_ns;
+
+    done_ns = done_ns > sent_ns ? done_ns : sent_ns;
+    if (started_ns == 0 || started_ns > done_ns) {
+        started_ns = done_ns;
+    }
+    started_ns = started_ns > sent_ns ? started_ns : sent_ns;
+    return (struct pb_record){
+        .index = request->index,
+        .intended_ns =
+            request->intended_ns - atomic_load_explicit(&load->start_ns, memory_order_relaxed),
+        .lag_ns = sent_ns - request->intended_ns,
+        .wait_ns = started_ns - sent_ns,
+        .service_ns = done_ns - started_ns,
+        .cpu_ns = -1,
+        .worker = PB_RECORD_NO_WORKER,
+        .phase = (uint8_t)request->phase,
+        .attempt = (uint8_t)request->attempt,
+    };
+}
+
+static void record(struct pb_load *load, uint32_t lane, const struct pb_completion *completion,
+                   bool by_worker)
+{
+    const struct pb_request *request = completion->request;
+    struct pb_record row = record_of(load, request, completion->started_ns, completion->done_ns);
+
+    row.demand_ns = completion->demand_ns;
+    row.cpu_ns = completion->cpu_ns;
+    row.operation = (uint8_t)completion->operation;
+    if (!by_worker && load->kind != &pb_workload_null) {
+        /* Who decided did not do the work, but what was asked for is known from the seed. */
+        struct pb_demand demand;
+
+        pb_schedule_demand(load->config.schedule, request->phase, request->index, request->attempt,
+                           &demand);
+        row.demand_ns = demand.service_ns;
+        row.operation = (uint8_t)demand.operation;
+        row.cpu_ns = -1;
+    }
+    if (completion->worker != PB_NO_WORKER) {
+        row.worker = (uint16_t)completion->worker;
+    }
+    row.flags =
+        (uint8_t)((unsigned)completion->outcome | (completion->overflow ? PB_RECORD_OVERFLOW : 0U) |
+                  (request->attempt > 0 ? PB_RECORD_RETRY : 0U) | PB_RECORD_LAST);
+    pb_recorder_put(load->config.recorder, lane, &row);
+}
+
+/* A request that another thread decided leaves its worker away until `returned`. */
+static void note_away(struct pb_load *load, const struct pb_completion *completion)
+{
+    int64_t intended_ns = completion->request->intended_ns;
+
+    (void)atomic_compare_exchange_strong(&load->slot_states[completion->worker].intended_ns,
+                                         &intended_ns, 0);
+    pb_mutex_lock(&load->lock);
+    load->away++;
+    pb_mutex_unlock(&load->lock);
+}
+
+static uint32_t lane_of(const struct pb_load *load, const struct pb_completion *completion)
+{
+    if (completion->decider == PB_DECIDER_TIMER) {
+        return load->slots;
+    }
+    if (completion->decider == PB_DECIDER_SUBMITTER) {
+        return ((const struct pb_generator *)completion->submitter)->lane;
+    }
+    return completion->decider;
+}
+
+/* On the deciding thread: count, record, hand the user back. */
+static void on_done(void *ctx, const struct pb_completion *completion)
+{
+    struct pb_load *load = ctx;
+    const struct pb_request *request = completion->request;
+    uint32_t lane = lane_of(load, completion);
+    bool by_worker = lane < load->slots;
+
+    if (by_worker) {
+        atomic_store_explicit(&load->slot_states[lane].intended_ns, 0, memory_order_relaxed);
+    } else if (completion->worker != PB_NO_WORKER) {
+        note_away(load, completion);
+    }
+    pb_count_up(&counts_of(load, lane, request->phase)->outcomes[completion->outcome]);
+    if (load->config.recorder) {
+        record(load, lane, completion, by_worker);
+    }
+    if (request->data) {
+        pb_user_return(request->data, completion->done_ns);
+    }
+}
+
+/* On a worker's thread: it came back from a request that was decided without it. */
+static void on_returned(void *ctx, const struct pb_request *request, uint32_t worker,
+                        int64_t started_ns, int64_t returned_ns)
+{
+    struct pb_load *load = ctx;
+    struct pb_record row = record_of(load, request, started_ns, returned_ns);
+
+    row.worker = (uint16_t)worker;
+    row.flags = PB_RECORD_RETURN;
+    pb_mutex_lock(&load->lock);
+    if (load->config.recorder && !load->closed) {
+        pb_recorder_put(load->config.recorder, worker, &row);
+    }
+    load->away--;
+    pb_cond_broadcast(&load->changed);
+    pb_mutex_unlock(&load->lock);
+}
+
+static void on_pool_event(void *ctx, const struct pb_pool_event *event)
+{
+    struct pb_load *load = ctx;
+
+    if (load->config.pool_event) {
+        load->config.pool_event(load->config.ctx, event);
+    }
+}
+
+/* Life cycle. */
+
+static void *zeroed_lines(size_t bytes)
+{
+    void *memory = bytes ? aligned_alloc(PB_CACHELINE, bytes) : NULL;
+
+    if (memory) {
+        memset(memory, 0, bytes);
+    }
+    return memory;
+}
+
+static enum pb_status make_memory(struct pb_load *load)
+{
+    load->counts = zeroed_lines(sizeof(*load->counts) * load->lanes * load->phases);
+    load->slot_states = zeroed_lines(sizeof(*load->slot_states) * load->slots);
+    load->generators = zeroed_lines(sizeof(*load->generators) * load->config.generators);
+    if (!load->counts || !load->slot_states || !load->generators) {
+        return PB_ENOMEM;
+    }
+    for (uint32_t g = 0; g < load->config.generators; g++) {
+        load->generators[g].load = load;
+        load->generators[g].number = g;
+        load->generators[g].lane = load->slots + 1 + g;
+    }
+    return pb_users_new(load);
+}
+
+/* The pool's threads inherit the timer slack of the thread that makes the pool: precise waits for
+ * all of them, at the cost of one call. */
+static enum pb_status make_pool(struct pb_load *load, struct pb_pool_config *pool,
+                                struct pb_error *err)
+{
+    int slack_ns = prctl(PR_GET_TIMERSLACK, 0UL, 0UL, 0UL, 0UL);
+
+    pool->run = on_run;
+    pool->done = on_done;
+    pool->returned = on_returned;
+    pool->event = on_pool_event;
+    pool->ctx = load;
+    pb_pacing_prepare_thread();
+    enum pb_status status = pb_pool_new(pool, &load->pool, err);
+
+    if (slack_ns > 0) {
+        (void)prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns, 0UL, 0UL, 0UL);
+    }
+    PB_TRY(status);
+    for (uint32_t g = 0; g < load->config.generators; g++) {
+        struct pb_generator *generator = &load->generators[g];
+
+        if (pb_pool_attach(load->pool, generator, &generator->submitter) != PB_OK) {
+            return pb_fail(err, PB_ENOMEM, "no memory for a generator");
+        }
+    }
+    return PB_OK;
+}
+
+static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
+{
+    struct pb_pool_config pool;
+    int64_t limit_ns;
+
+    pool_config_of(&load->config, &pool);
+    load->slots = pool.size + pool.max_overflow + pool.max_stuck;
+    load->lanes = pb_load_lanes(&load->config);
+    load->phases = (uint32_t)load->config.scenario->phase_count;
+    limit_ns = pool.checkout_timeout_ns < DRAIN_MAX_NS ? pool.checkout_timeout_ns : DRAIN_MAX_NS;
+    limit_ns += pool.operation_timeout_ns < DRAIN_MAX_NS ? pool.operation_timeout_ns : DRAIN_MAX_NS;
+    limit_ns += DRAIN_MARGIN_NS;
+    load->drain_limit_ns = limit_ns < DRAIN_MAX_NS ? limit_ns : DRAIN_MAX_NS;
+    if (make_memory(load) != PB_OK) {
+        return pb_fail(err, PB_ENOMEM, "no memory for the load generator");
+    }
+    PB_TRY(load->kind->open(load->slots, &load->workload, err));
+    return make_pool(load, &pool, err);
+}
+
+enum pb_status pb_load_new(const struct pb_load_config *config, struct pb_load **ret_load,
+                           struct pb_error *err)
+{
+    struct pb_load *load =
+        zeroed_lines((sizeof(*load) + PB_CACHELINE - 1) / PB_CACHELINE * PB_CACHELINE);
+
+    if (!load) {
+        return pb_fail(err, PB_ENOMEM, "no memory for the load generator");
+    }
+    load->config = *config;
+    load->kind = config->scenario->workload;
+    atomic_init(&load->give_up_ns, INT64_MAX);
+    pb_mutex_init(&load->lock);
+    pb_cond_init(&load->changed);
+    enum pb_status status = make_parts(load, err);
+
+    if (status != PB_OK) {
+        pb_load_free(load);
+        return status;
+    }
+    *ret_load = load;
+    return PB_OK;
+}
+
+int64_t pb_load_start_ns(const struct pb_load *load)
+{
+    return atomic_load(&load->start_ns);
+}
+
+struct pb_pool *pb_load_pool(struct pb_load *load)
+{
+    return load->pool;
+}
+
+/* Workers that ignored their tokens come back soon after give_up_ns; their last rows are waited
+ * for, then the recorder is left alone for good. */
+static void close_recorder(struct pb_load *load, int64_t deadline_ns)
+{
+    pb_mutex_lock(&load->lock);
+    while (load->away > 0 && pb_now_ns() < deadline_ns) {
+        (void)pb_cond_wait_until(&load->changed, &load->lock, deadline_ns);
+    }
+    load->closed = true;
+    pb_mutex_unlock(&load->lock);
+}
+
+void pb_load_drain(struct pb_load *load)
+{
+    int64_t limit_ns = atomic_load(&load->stopped) ? DRAIN_STOPPED_NS : load->drain_limit_ns;
+    int64_t deadline_ns = pb_now_ns() + limit_ns;
+
+    atomic_store(&load->give_up_ns, deadline_ns);
+    enum pb_status drained = pb_pool_drain(load->pool, deadline_ns);
+
+    (void)drained; /* PB_ETIMEDOUT: some were cancelled, which their outcomes say */
+    atomic_store(&load->give_up_ns, pb_now_ns());
+    close_recorder(load, pb_now_ns() + COME_BACK_WITHIN_NS);
+}
+
+void pb_load_snapshot(struct pb_load *load, struct pb_load_stats *ret_stats)
+{
+    struct pb_load_stats stats = { .behind = 0 };
+    bool stopped = atomic_load(&load->stopped);
+
+    for (uint32_t p = 0; p < load->phases; p++) {
+        for (uint32_t lane = 0; lane < load->lanes; lane++) {
+            for (int o = 0; o < PB_OUTCOME_COUNT; o++) {
+                /* acquire: pairs with the release in pb_count_up. */
+                stats.outcomes[p][o] += atomic_load_explicit(&counts_of(load, lane, p)->outcomes[o],
+                                                             memory_order_acquire);
+            }
+        }
+        for (uint32_t g = 0; g < load->config.generators; g++) {
+            stats.sent[p] +=
+                atomic_load_explicit(&load->generators[g].sent[p], memory_order_relaxed);
+        }
+        if (stopped && load->config.schedule->planned[p] > stats.sent[p]) {
+            stats.unsent[p] = load->config.schedule->planned[p] - stats.sent[p];
+        }
+    }
+    for (uint32_t g = 0; g < load->config.generators; g++) {
+        stats.behind += atomic_load_explicit(&load->generators[g].behind, memory_order_relaxed);
+    }
+    *ret_stats = stats;
+}
+
+void pb_load_free(struct pb_load *load)
+{
+    if (!load) {
+        return;
+    }
+    atomic_store(&load->give_up_ns, pb_now_ns());
+    if (pb_pool_free(load->pool, COME_BACK_WITHIN_NS) == PB_ETIMEDOUT) {
+        return; /* a worker that never came back uses all this: leaked on purpose, as the pool */
+    }
+    if (load->kind) {
+        load->kind->close(load->workload);
+    }
+    pb_users_free(load);
+    free(load->generators);
+    free(load->slot_states);
+    free(load->counts);
+    pb_cond_done(&load->changed);
+    pb_mutex_done(&load->lock);
+    free(load);
+}

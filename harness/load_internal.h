@@ -1,0 +1,127 @@
+/*
+ * harness/load_internal.h - the inside of harness/load.h, shared by load*.c alone.
+ *
+ * load.c: life cycle, the glue between pool, workload and recorder, counters.  load_run.c: the
+ * generator threads, the sequence of phases, open arrivals.  load_closed.c: the closed loop.
+ * load_faults.c: faults at their times.
+ *
+ * Lanes: worker slots, then the pool's timer, then one for each generator.  Everything counted has
+ * one writer and is read by anyone.
+ */
+#ifndef PB_HARNESS_LOAD_INTERNAL_H
+#define PB_HARNESS_LOAD_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "harness/load.h"
+
+/* A thread that waits longer looks so often whether it was asked to stop. */
+#define PB_LOAD_STOP_POLL_NS (50 * PB_NS_PER_MS)
+
+struct pb_generator;
+
+/* A closed-loop user.  Belongs to its generator, except from submit until it is handed back:
+ * then to whoever decides its request. */
+struct pb_user {
+    struct pb_user *next; /* on the generator's stack of users handed back */
+    struct pb_generator *generator;
+    uint64_t index; /* of its request */
+    int64_t at_ns;  /* waiting: when it sends next; handed back: when its request was done */
+    uint32_t phase;
+};
+
+struct pb_generator {
+    /* Constant once its thread runs. */
+    struct pb_load *load;
+    struct pb_submitter *submitter;
+    pthread_t thread;
+    uint32_t number;
+    uint32_t lane;
+    struct pb_user **heap; /* of users waiting, the earliest first; closed phases only */
+    /* Used by the generator's thread alone. */
+    size_t heap_count;
+    /* Written by the generator's thread; read by anyone. */
+    _Atomic uint64_t behind;
+    _Atomic uint64_t sent[PB_PHASES_MAX];
+    /* The way back, written by any deciding thread. */
+    _Alignas(PB_CACHELINE) _Atomic(struct pb_user *) returned; /* Treiber 1986; taken whole */
+    _Atomic uint32_t asleep;                                   /* futex word */
+};
+
+/* What a worker slot is doing.  Written by the slot's thread; the timer clears it by
+ * compare-and-swap. */
+struct pb_slot_state {
+    _Alignas(PB_CACHELINE) _Atomic int64_t intended_ns; /* of the request it runs; 0: none */
+};
+
+/* One lane's outcomes in one phase: a cache line of its own. */
+struct pb_lane_counts {
+    _Alignas(PB_CACHELINE) _Atomic uint64_t outcomes[PB_OUTCOME_COUNT];
+};
+
+struct pb_load {
+    /* Constant after _new. */
+    struct pb_load_config config;
+    const struct pb_workload_kind *kind;
+    void *workload;
+    struct pb_pool *pool;
+    uint32_t slots;
+    uint32_t lanes;
+    uint32_t phases;
+    int64_t drain_limit_ns;
+    struct pb_lane_counts *counts; /* [lane][phase] */
+    struct pb_slot_state *slot_states;
+    struct pb_generator *generators;
+    struct pb_user *users[PB_PHASES_MAX]; /* of the closed phases */
+
+    _Atomic int64_t start_ns;   /* 0: not begun */
+    _Atomic int64_t give_up_ns; /* even work that ignores its token ends by then */
+    _Atomic bool failed;        /* the pool refused a request: nothing more is sent */
+    _Atomic bool stopped;       /* some generator saw the stop flag */
+
+    struct pb_mutex lock;
+    struct pb_cond changed;
+    bool go PB_GUARDED_BY(lock);               /* generators may begin; start_ns is set */
+    bool over PB_GUARDED_BY(lock);             /* no more faults */
+    bool closed PB_GUARDED_BY(lock);           /* the recorder takes nothing more */
+    int64_t away PB_GUARDED_BY(lock);          /* workers on requests that others decided */
+    uint32_t phases_known PB_GUARDED_BY(lock); /* phases whose start is fixed */
+    uint32_t waiting PB_GUARDED_BY(lock);      /* generators at the end of a phase that drains */
+    int64_t phase_start_ns[PB_PHASES_MAX] PB_GUARDED_BY(lock); /* instants */
+};
+
+static inline const struct pb_phase *pb_load_phase(const struct pb_load *load, uint32_t phase)
+{
+    return &load->config.scenario->phases[phase];
+}
+
+/* A single writer's counter: no locked instruction.  release: who reads a request's outcome also
+ * sees that it was sent (pairs with the acquire in pb_load_snapshot). */
+static inline void pb_count_up(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_release);
+}
+
+/* True when sending has to end: the stop flag or a failure.  Stale by a moment at worst. */
+bool pb_load_stopping(struct pb_load *load);
+
+/* Hands one request over at `sent_ns`.  False: the pool takes none. */
+bool pb_generator_send(struct pb_generator *generator, uint32_t phase, uint64_t index,
+                       int64_t intended_ns, int64_t sent_ns, struct pb_user *user);
+
+/* Runs a closed phase in [start_ns, end_ns); false: stopped. */
+bool pb_generator_run_closed(struct pb_generator *generator, uint32_t phase, int64_t start_ns,
+                             int64_t end_ns);
+/* Gives a user back to its generator, from any thread. */
+void pb_user_return(struct pb_user *user, int64_t done_ns);
+/* Users and heaps of all closed phases. */
+PB_MUST_USE enum pb_status pb_users_new(struct pb_load *load);
+void pb_users_free(struct pb_load *load);
+
+/* Thread: injects the faults at their times until the load is over. */
+void *pb_faults_main(void *load);
+
+#endif
