@@ -14,6 +14,11 @@
 #define DRAIN_STOPPED_NS    (1 * PB_NS_PER_S)
 #define COME_BACK_WITHIN_NS (1 * PB_NS_PER_S)
 
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
 static void pool_config_of(const struct pb_load_config *config, struct pb_pool_config *ret_config)
 {
     pb_scenario_pool_config(config->scenario, ret_config);
@@ -264,10 +269,10 @@ static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
     load->slots = pool.size + pool.max_overflow + pool.max_stuck;
     load->lanes = pb_load_lanes(&load->config);
     load->phases = (uint32_t)load->config.scenario->phase_count;
-    limit_ns = pool.checkout_timeout_ns < DRAIN_MAX_NS ? pool.checkout_timeout_ns : DRAIN_MAX_NS;
-    limit_ns += pool.operation_timeout_ns < DRAIN_MAX_NS ? pool.operation_timeout_ns : DRAIN_MAX_NS;
-    limit_ns += DRAIN_MARGIN_NS;
-    load->drain_limit_ns = limit_ns < DRAIN_MAX_NS ? limit_ns : DRAIN_MAX_NS;
+    /* Bounded one by one: timeouts may be as long as they like. */
+    limit_ns = earlier(pool.checkout_timeout_ns, DRAIN_MAX_NS) +
+               earlier(pool.operation_timeout_ns, DRAIN_MAX_NS) + DRAIN_MARGIN_NS;
+    load->drain_limit_ns = earlier(limit_ns, DRAIN_MAX_NS);
     if (make_memory(load) != PB_OK) {
         return pb_fail(err, PB_ENOMEM, "no memory for the load generator");
     }
@@ -321,13 +326,30 @@ static void close_recorder(struct pb_load *load, int64_t deadline_ns)
     pb_mutex_unlock(&load->lock);
 }
 
-void pb_load_drain(struct pb_load *load)
+/* Waits until the pool is empty; less long once a stop was asked for, be it meanwhile.  Returns the
+ * instant at which waiting ends. */
+static int64_t wait_for_the_last(struct pb_load *load)
 {
-    int64_t limit_ns = atomic_load(&load->stopped) ? DRAIN_STOPPED_NS : load->drain_limit_ns;
-    int64_t deadline_ns = pb_now_ns() + limit_ns;
+    int64_t deadline_ns = pb_now_ns() + load->drain_limit_ns, now_ns;
+    bool stopping = false;
 
     atomic_store(&load->give_up_ns, deadline_ns);
-    enum pb_status drained = pb_pool_drain(load->pool, deadline_ns);
+    while ((now_ns = pb_now_ns()) < deadline_ns) {
+        if (!stopping && pb_load_stopping(load)) {
+            stopping = true;
+            deadline_ns = earlier(deadline_ns, now_ns + DRAIN_STOPPED_NS);
+            atomic_store(&load->give_up_ns, deadline_ns);
+        }
+        if (pb_pool_wait_idle(load->pool, earlier(deadline_ns, now_ns + PB_LOAD_STOP_POLL_NS))) {
+            break;
+        }
+    }
+    return deadline_ns;
+}
+
+void pb_load_drain(struct pb_load *load)
+{
+    enum pb_status drained = pb_pool_drain(load->pool, wait_for_the_last(load));
 
     (void)drained; /* PB_ETIMEDOUT: some were cancelled, which their outcomes say */
     atomic_store(&load->give_up_ns, pb_now_ns());
