@@ -24,8 +24,7 @@ static enum pb_status store_scenario(struct pb_run_state *run, struct pb_error *
     if (!text) {
         return pb_fail(err, PB_ENOMEM, "no memory to print the scenario");
     }
-    enum pb_status status =
-        pb_folder_write(&run->folder, "scenario.json", text, strlen(text), err);
+    enum pb_status status = pb_folder_write(&run->folder, "scenario.json", text, strlen(text), err);
 
     free(text);
     return status;
@@ -254,7 +253,9 @@ static void run_cleanup(struct pb_run_state **state)
     pb_load_free(run->load);
     pb_recorder_free(run->recorder);
     pb_monitor_free(run->monitor);
-    (void)pb_reqlog_close(run->log, NULL);
+    if (pb_reqlog_close(run->log, NULL) != PB_OK) {
+        run->log = NULL; /* released all the same; why it failed was told before */
+    }
     pb_aggregate_free(run->aggregate);
     if (run->slots > 0) {
         pb_watch_done(run);
