@@ -103,16 +103,16 @@ static struct pb_record record_of(const struct pb_load *load, const struct pb_re
     };
 }
 
-static void record(struct pb_load *load, uint32_t lane, const struct pb_completion *completion,
-                   bool by_worker)
+static void record(struct pb_load *load, uint32_t lane, const struct pb_completion *completion)
 {
     const struct pb_request *request = completion->request;
     struct pb_record row = record_of(load, request, completion->started_ns, completion->done_ns);
 
-    row.demand_ns = completion->demand_ns;
-    row.cpu_ns = completion->cpu_ns;
-    row.operation = (uint8_t)completion->operation;
-    if (!by_worker && load->kind != &pb_workload_null) {
+    if (completion->worker == lane) {
+        row.demand_ns = completion->demand_ns;
+        row.cpu_ns = completion->cpu_ns;
+        row.operation = (uint8_t)completion->operation;
+    } else if (load->kind != &pb_workload_null) {
         /* Who decided did not do the work, but what was asked for is known from the seed. */
         struct pb_demand demand;
 
@@ -120,7 +120,6 @@ static void record(struct pb_load *load, uint32_t lane, const struct pb_completi
                            &demand);
         row.demand_ns = demand.service_ns;
         row.operation = (uint8_t)demand.operation;
-        row.cpu_ns = -1;
     }
     if (completion->worker != PB_NO_WORKER) {
         row.worker = (uint16_t)completion->worker;
@@ -154,25 +153,36 @@ static uint32_t lane_of(const struct pb_load *load, const struct pb_completion *
     return completion->decider;
 }
 
+static void tally(struct pb_load *load, uint32_t lane, const struct pb_completion *completion)
+{
+    pb_count_up(&counts_of(load, lane, completion->request->phase)->outcomes[completion->outcome]);
+    if (load->config.recorder) {
+        record(load, lane, completion);
+    }
+}
+
 /* On the deciding thread: count, record, hand the user back. */
 static void on_done(void *ctx, const struct pb_completion *completion)
 {
     struct pb_load *load = ctx;
-    const struct pb_request *request = completion->request;
+    void *user = completion->request->data;
     uint32_t lane = lane_of(load, completion);
-    bool by_worker = lane < load->slots;
 
-    if (by_worker) {
+    if (completion->worker == lane) {
         atomic_store_explicit(&load->slot_states[lane].intended_ns, 0, memory_order_relaxed);
     } else if (completion->worker != PB_NO_WORKER) {
         note_away(load, completion);
     }
-    pb_count_up(&counts_of(load, lane, request->phase)->outcomes[completion->outcome]);
-    if (load->config.recorder) {
-        record(load, lane, completion, by_worker);
+    if (lane == load->slots) {
+        /* The timer decides, but so do a drain's end and a kill, on threads of their own. */
+        pb_mutex_lock(&load->timer_lane);
+        tally(load, lane, completion);
+        pb_mutex_unlock(&load->timer_lane);
+    } else {
+        tally(load, lane, completion);
     }
-    if (request->data) {
-        pb_user_return(request->data, completion->done_ns);
+    if (user) {
+        pb_user_return(user, completion->done_ns);
     }
 }
 
@@ -293,6 +303,7 @@ enum pb_status pb_load_new(const struct pb_load_config *config, struct pb_load *
     load->kind = config->scenario->workload;
     atomic_init(&load->give_up_ns, INT64_MAX);
     pb_mutex_init(&load->lock);
+    pb_mutex_init(&load->timer_lane);
     pb_cond_init(&load->changed);
     enum pb_status status = make_parts(load, err);
 
@@ -400,6 +411,7 @@ void pb_load_free(struct pb_load *load)
     free(load->slot_states);
     free(load->counts);
     pb_cond_done(&load->changed);
+    pb_mutex_done(&load->timer_lane);
     pb_mutex_done(&load->lock);
     free(load);
 }

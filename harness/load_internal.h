@@ -81,6 +81,7 @@ struct pb_load {
     _Atomic bool failed;        /* the pool refused a request: nothing more is sent */
     _Atomic bool stopped;       /* some generator saw the stop flag */
 
+    struct pb_mutex timer_lane; /* makes the timer's lane single-writer */
     struct pb_mutex lock;
     struct pb_cond changed;
     bool go PB_GUARDED_BY(lock);               /* generators may begin; start_ns is set */
