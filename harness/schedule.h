@@ -22,7 +22,7 @@ struct pb_schedule {
                                         user's start, and the first thinks and demands */
 };
 
-/* Walks the whole plan once (about 0.1 us a request) to count and to hash it. */
+/* Walks the whole plan once (0.1 to 0.2 us a request) to count and to hash it. */
 void pb_schedule_init(struct pb_schedule *schedule, const struct pb_scenario *scenario,
                       uint64_t seed, double load_factor);
 /* Number of closed-loop users of a phase after the load factor. */

@@ -1,0 +1,59 @@
+#include "bench/support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void pb_bench_tell(const struct pb_figure *figure)
+{
+    const char *path = getenv("PB_BENCH_OUT");
+    FILE *out = path ? fopen(path, "ae") : NULL;
+
+    printf("%-34s %-12s %-24s %12.4g %s\n", figure->name, figure->subject, figure->metric,
+           figure->value, figure->unit);
+    if (!out) {
+        return;
+    }
+    (void)fprintf(out,
+                  "{\"suite\": \"%s\", \"case\": \"%s\", \"subject\": \"%s\", \"metric\": \"%s\", "
+                  "\"unit\": \"%s\", \"value\": %.9g}\n",
+                  figure->suite, figure->name, figure->subject, figure->metric, figure->unit,
+                  figure->value);
+    (void)fclose(out);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+double pb_bench_median(double *x, size_t count)
+{
+    qsort(x, count, sizeof(*x), by_value);
+    return count % 2 ? x[count / 2] : (x[count / 2 - 1] + x[count / 2]) / 2.0;
+}
+
+void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus)
+{
+    CPU_ZERO(&ret_cpus->set);
+    (void)sched_getaffinity(0, sizeof(ret_cpus->set), &ret_cpus->set);
+    ret_cpus->count = CPU_COUNT(&ret_cpus->set);
+}
+
+void pb_bench_pin(const struct pb_bench_cpus *cpus, int n)
+{
+    cpu_set_t one;
+
+    if (n < 0) {
+        (void)sched_setaffinity(0, sizeof(cpus->set), &cpus->set);
+        return;
+    }
+    CPU_ZERO(&one);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &cpus->set) && n-- == 0) {
+            CPU_SET(cpu, &one);
+        }
+    }
+    (void)sched_setaffinity(0, sizeof(one), &one);
+}

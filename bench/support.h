@@ -1,0 +1,30 @@
+/*
+ * bench/support.h - what all benchmarks share: printing a figure, and keeping it for scripts.
+ */
+#ifndef PB_BENCH_SUPPORT_H
+#define PB_BENCH_SUPPORT_H
+
+#include <sched.h>
+#include <stddef.h>
+
+/* One figure as a line of the table, and as one JSON object a line appended to $PB_BENCH_OUT.
+ * Names are plain ASCII without quotes. */
+struct pb_figure {
+    const char *suite, *name, *subject, *metric, *unit;
+    double value;
+};
+void pb_bench_tell(const struct pb_figure *figure);
+
+/* Median of `count` >= 1 values, which get sorted: then x[0] and x[count - 1] are the range. */
+double pb_bench_median(double *x, size_t count);
+
+/* The CPUs this process may use, read before anything is pinned. */
+struct pb_bench_cpus {
+    cpu_set_t set;
+    int count;
+};
+void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus);
+/* Pins the calling thread, and so those it starts later, to the n-th of them; n < 0: to all. */
+void pb_bench_pin(const struct pb_bench_cpus *cpus, int n);
+
+#endif
