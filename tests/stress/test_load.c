@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <sys/prctl.h>
 
 #include "support/drive.h"

@@ -5,6 +5,7 @@
 #ifndef PB_TESTS_SUPPORT_DRIVE_H
 #define PB_TESTS_SUPPORT_DRIVE_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "harness/load.h"
