@@ -8,6 +8,8 @@
 #ifndef PB_HARNESS_MONITOR_H
 #define PB_HARNESS_MONITOR_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "poolbench/error.h"
@@ -20,6 +22,8 @@ PB_MUST_USE enum pb_status pb_parse_proc_stat(const char *text, struct pb_cpu_ti
 int64_t pb_parse_status_bytes(const char *text, const char *key);
 /* "some avg10=..." total microseconds of /proc/pressure/cpu, -1 when absent. */
 int64_t pb_parse_pressure_us(const char *text);
+/* The CPU's name in /proc/cpuinfo's text, `fallback` when it has none. */
+void pb_parse_cpu_model(const char *text, const char *fallback, char *model, size_t size);
 
 struct pb_monitor;
 
@@ -32,6 +36,21 @@ struct pb_monitor_summary {
     int64_t rss_start_bytes;
     int64_t duration_ns;
 };
+
+/* One reading of /proc. */
+struct pb_monitor_sample {
+    int64_t at_ns;
+    bool have_cpu; /* `cpu` is known */
+    struct pb_cpu_times cpu;
+    int64_t own_cpu_ns;  /* CPU time of this process since it began */
+    int64_t rss_bytes;   /* -1: unknown, like the next two */
+    int64_t peak_bytes;  /* highest resident memory since the process began */
+    int64_t pressure_us; /* time in which some task waited for a CPU, since boot */
+};
+void pb_monitor_take(struct pb_monitor_sample *ret_sample);
+/* What happened between two readings; `ticks_per_s`: of the kernel's CPU counters.  Pure. */
+void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_monitor_sample *to,
+                        double ticks_per_s, struct pb_monitor_summary *ret_summary);
 
 PB_MUST_USE enum pb_status pb_monitor_start(struct pb_monitor **ret_monitor, struct pb_error *err);
 /* Begins the measured stretch afresh (at the end of the warm-up). */
