@@ -24,19 +24,22 @@ enum pb_answer {
 /* "PASS", "FAIL", "INCONCLUSIVE", "NO DATA", "NOT APPLICABLE"; static storage. */
 const char *pb_answer_name(enum pb_answer answer);
 
-/* One objective answered.  Numbers in the objective's own unit; NaN: none (null in JSON). */
+/* One objective answered.  Numbers in the objective's own unit; NaN: none, infinite: a quantile
+ * that falls among requests that never ended ok (both null in JSON). */
 struct pb_objective_result {
     const struct pb_objective *objective; /* borrowed from the scenario */
     enum pb_answer answer;
     double measured;
-    double ci_low,
-        ci_high;      /* of `measured`, or of the bad ratio where there is one (see is_ratio) */
-    double bad_ratio; /* latency quantiles and ratios: share of bad requests; else NaN */
-    double bad_limit; /* allowed share; NaN */
+    double ci_low, ci_high;   /* of `measured`; NaN: none, or unbounded on that side */
+    double bad_ratio;         /* latency quantiles and ratios: share of bad requests; else NaN */
+    double bad_limit;         /* allowed share; NaN */
     double bad_low, bad_high; /* interval of bad_ratio; NaN */
     double margin;            /* (limit - measured) / limit for "<": > 0 is good; NaN for bands */
     double more_seconds; /* INCONCLUSIVE: about so many more seconds would decide; NaN: unknown */
     uint64_t count;      /* requests behind it */
+    double effective_count; /* so many independent requests would tell as much; NaN: not a ratio */
+    double limit;           /* what `measured` is compared with; for a band the lower end */
+    double limit_high;      /* with a band, else NaN */
 };
 
 enum pb_warning_id {        /* adding one: a row in the table of warnings.c */
@@ -59,6 +62,7 @@ enum pb_warning_id {        /* adding one: a row in the table of warnings.c */
     PB_WARN_CLOSED_LOOP,   /* closed arrivals hide waiting: coordinated omission */
     PB_WARN_CANCELLED,     /* requests were still in flight when the final drain ended */
     PB_WARN_WORKER_FAILED, /* worker threads could not be created */
+    PB_WARN_ACCOUNTING,    /* serious: records and counters disagree, a bug */
     PB_WARN_COUNT
 };
 /* "send_lag", ...; static storage. */

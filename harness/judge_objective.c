@@ -1,0 +1,201 @@
+#include <math.h>
+
+#include "harness/judge_internal.h"
+
+/* --- Rates and ratios --- */
+
+static void judge_error_rate(struct pb_asked *a)
+{
+    struct pb_objective_result *r = a->result;
+    uint64_t count = pb_part_counted(&a->part);
+    double deff = pb_part_design_effect(a->judging, &a->part, PB_CLUSTER_NOT_OK, 0);
+
+    r->bad_limit = a->objective->op == PB_OP_LESS ? a->objective->limit : 1;
+    pb_answer_by_share(a, pb_part_not_ok(&a->part), count, deff);
+    r->measured = r->bad_ratio;
+    r->ci_low = r->bad_low;
+    r->ci_high = r->bad_high;
+    if (a->objective->op != PB_OP_LESS) {
+        r->bad_limit = PB_NAN;
+        r->more_seconds = PB_NAN;
+        pb_answer_by_interval(a);
+    }
+}
+
+/* A value with an interval from the windows. */
+static void judge_windows(struct pb_asked *a, double measured, enum pb_cluster_kind kind)
+{
+    struct pb_objective_result *r = a->result;
+    struct pb_clusters clusters;
+
+    r->count = a->part.aggregate->sent;
+    if (r->count == 0 || isnan(measured)) {
+        return;
+    }
+    pb_clusters_take(&a->part, kind, 0, &clusters);
+    double half = pb_clusters_half_width(&clusters);
+
+    r->measured = measured;
+    r->ci_low = fmax(0, measured - half);
+    r->ci_high = measured + half;
+    if (isnan(half)) {
+        r->ci_low = r->ci_high = PB_NAN;
+    }
+    pb_answer_by_interval(a);
+}
+
+static void judge_throughput(struct pb_asked *a)
+{
+    double per_s = a->objective->metric == PB_METRIC_THROUGHPUT ? pb_part_throughput_per_s(&a->part)
+                                                                : pb_part_achieved_per_s(&a->part);
+
+    if (a->objective->of_offered) {
+        judge_windows(a, per_s / pb_part_offered_per_s(&a->part), PB_CLUSTER_OK_SHARE);
+    } else {
+        judge_windows(a, per_s,
+                      a->objective->metric == PB_METRIC_THROUGHPUT ? PB_CLUSTER_OK_RATE
+                                                                   : PB_CLUSTER_DONE_RATE);
+    }
+}
+
+/* --- Of the whole run --- */
+
+static void judge_recovery(struct pb_asked *a)
+{
+    const struct pb_evidence *evidence = a->part.evidence;
+    struct pb_objective_result *r = a->result;
+    double worst = PB_NAN;
+
+    for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
+        const struct pb_fault_result *fault = &evidence->faults[i];
+
+        if (evidence->scenario->faults[i].kind != PB_FAULT_KILL_WORKER || fault->injected_ns < 0) {
+            continue;
+        }
+        double took = fault->first_ok_ns >= 0 ? (double)(fault->first_ok_ns - fault->injected_ns)
+                                              : PB_INF; /* the replacement never succeeded */
+
+        r->count++;
+        worst = isnan(worst) ? took : fmax(worst, took);
+    }
+    r->measured = worst;
+    if (r->count > 0) {
+        pb_answer_by_interval(a);
+    }
+}
+
+static void judge_point(struct pb_asked *a, double measured)
+{
+    a->result->measured = measured;
+    a->result->count = a->part.aggregate->sent;
+    pb_answer_by_interval(a);
+}
+
+static void judge_memory(struct pb_asked *a)
+{
+    int64_t bytes = a->part.evidence->monitor.peak_rss_bytes;
+
+    judge_point(a, bytes >= 0 ? (double)bytes : PB_NAN);
+}
+
+static void judge_metric(struct pb_asked *a)
+{
+    const struct pb_part *part = &a->part;
+
+    switch (a->objective->metric) {
+    case PB_METRIC_LATENCY:
+    case PB_METRIC_QUEUE_WAIT:
+    case PB_METRIC_SERVICE:
+    case PB_METRIC_SEND_LAG:
+        pb_judge_time(a);
+        break;
+    case PB_METRIC_ERROR_RATE:
+        judge_error_rate(a);
+        break;
+    case PB_METRIC_THROUGHPUT:
+    case PB_METRIC_ACHIEVED_RATE:
+        judge_throughput(a);
+        break;
+    case PB_METRIC_UTILIZATION:
+        judge_windows(a, pb_part_utilization(part), PB_CLUSTER_BUSY);
+        break;
+    case PB_METRIC_CORE_UTILIZATION:
+        judge_windows(a, pb_part_core_utilization(part), PB_CLUSTER_CORE_BUSY);
+        break;
+    case PB_METRIC_MEAN_WORKERS:
+        judge_windows(a, pb_part_mean_workers(part), PB_CLUSTER_ALIVE);
+        break;
+    case PB_METRIC_RECOVERY_TIME:
+        judge_recovery(a);
+        break;
+    case PB_METRIC_PEAK_WORKERS:
+        judge_point(a, part->aggregate->sent > 0 ? part->aggregate->peak_alive : PB_NAN);
+        break;
+    case PB_METRIC_PEAK_QUEUE:
+        judge_point(a, part->aggregate->sent > 0 ? part->aggregate->peak_queue : PB_NAN);
+        break;
+    case PB_METRIC_MEMORY:
+        judge_memory(a);
+        break;
+    case PB_METRIC_WORKER_MEMORY:
+    case PB_METRIC_WORKER_CPU:
+    case PB_METRIC_COUNT:
+        break; /* threads have no memory or CPU of their own to measure: no data */
+    }
+}
+
+/* Objectives that may lack a subject in this scenario. */
+static bool has_subject(const struct pb_scenario *scenario, enum pb_metric metric)
+{
+    if (metric == PB_METRIC_WORKER_MEMORY || metric == PB_METRIC_WORKER_CPU) {
+        return false;
+    }
+    if (metric != PB_METRIC_RECOVERY_TIME) {
+        return true;
+    }
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        if (scenario->faults[i].kind == PB_FAULT_KILL_WORKER) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static double margin_of(const struct pb_objective_result *r, enum pb_op op)
+{
+    if (op == PB_OP_IN || !isfinite(r->measured) || r->limit <= 0) {
+        return PB_NAN;
+    }
+    return op == PB_OP_LESS ? (r->limit - r->measured) / r->limit
+                            : (r->measured - r->limit) / r->limit;
+}
+
+void pb_judge_objective(const struct pb_judging *judging, const struct pb_objective *objective,
+                        struct pb_objective_result *ret_result)
+{
+    struct pb_asked a = { .judging = judging, .objective = objective, .result = ret_result };
+
+    *ret_result = (struct pb_objective_result){
+        .objective = objective,
+        .answer = PB_ANSWER_NO_DATA,
+        .measured = PB_NAN,
+        .ci_low = PB_NAN,
+        .ci_high = PB_NAN,
+        .bad_ratio = PB_NAN,
+        .bad_limit = PB_NAN,
+        .bad_low = PB_NAN,
+        .bad_high = PB_NAN,
+        .margin = PB_NAN,
+        .more_seconds = PB_NAN,
+        .effective_count = PB_NAN,
+        .limit = objective->limit,
+        .limit_high = objective->op == PB_OP_IN ? objective->limit_high : PB_NAN,
+    };
+    if (objective->from_preset && !has_subject(judging->evidence->scenario, objective->metric)) {
+        ret_result->answer = PB_ANSWER_NOT_APPLICABLE;
+        return;
+    }
+    pb_judging_part(judging, objective->whole_run ? PB_PHASE_ALL : objective->phase, &a.part);
+    judge_metric(&a);
+    ret_result->margin = margin_of(ret_result, objective->op);
+}

@@ -1,0 +1,143 @@
+#include <math.h>
+
+#include "base/clock.h"
+#include "harness/judge_internal.h"
+
+#define WINDOWS_ENOUGH 5
+
+/* Values of the histogram over `ns`.  Its x_(k) grows with k: bisect for the last one within. */
+static double count_over(const struct pb_small_hist *hist, int64_t ns)
+{
+    uint32_t within = 0, beyond = hist->total + 1;
+
+    while (beyond - within > 1) {
+        uint32_t k = within + (beyond - within) / 2;
+
+        if (pb_small_hist_quantile(hist, (k - 0.5) / hist->total) <= ns) {
+            within = k;
+        } else {
+            beyond = k;
+        }
+    }
+    return (double)(hist->total - within);
+}
+
+static double sum_done(const struct pb_window *window)
+{
+    double sum = 0;
+
+    for (int o = 0; o < PB_OUTCOME_COUNT; o++) {
+        sum += window->done[o];
+    }
+    return sum;
+}
+
+/* The numerator and denominator of one window. */
+static void take_window(const struct pb_part *part, enum pb_cluster_kind kind, int64_t limit_ns,
+                        uint32_t w, double ret[static 2])
+{
+    const struct pb_aggregate *aggregate = part->evidence->aggregate;
+    const struct pb_window *window = &aggregate->windows[w];
+    const struct pb_late_counter *late;
+    double length_s = (double)aggregate->window_ns / (double)PB_NS_PER_S;
+
+    ret[0] = 0;
+    ret[1] = window->intended;
+    switch (kind) {
+    case PB_CLUSTER_LATE:
+        late = pb_aggregate_late(aggregate, limit_ns);
+        ret[0] = late ? late->window_bad[w] : window->not_ok;
+        break;
+    case PB_CLUSTER_NOT_OK:
+        ret[0] = window->not_ok;
+        break;
+    case PB_CLUSTER_OVER:
+        ret[0] = window->latency ? count_over(window->latency, limit_ns) : 0;
+        ret[1] = window->latency ? window->latency->total : 0;
+        break;
+    case PB_CLUSTER_OK_RATE:
+        ret[0] = window->done[PB_OUTCOME_OK];
+        ret[1] = length_s;
+        break;
+    case PB_CLUSTER_DONE_RATE:
+        ret[0] = sum_done(window);
+        ret[1] = length_s;
+        break;
+    case PB_CLUSTER_OK_SHARE:
+        ret[0] = window->done[PB_OUTCOME_OK];
+        break;
+    case PB_CLUSTER_BUSY:
+        ret[0] = (double)window->busy_ns;
+        ret[1] = (double)window->alive_ns;
+        break;
+    case PB_CLUSTER_CORE_BUSY:
+        ret[0] = (double)window->busy_ns;
+        ret[1] = (double)pb_evidence_size(part->evidence) * (double)aggregate->window_ns;
+        break;
+    case PB_CLUSTER_ALIVE:
+        ret[0] = (double)window->alive_ns;
+        ret[1] = (double)aggregate->window_ns;
+        break;
+    }
+}
+
+void pb_clusters_take(const struct pb_part *part, enum pb_cluster_kind kind, int64_t limit_ns,
+                      struct pb_clusters *ret_clusters)
+{
+    ret_clusters->count = 0;
+    for (uint32_t w = 0; w < part->evidence->aggregate->window_count; w++) {
+        double pair[2];
+
+        if (!pb_part_has_window(part, w)) {
+            continue;
+        }
+        take_window(part, kind, limit_ns, w, pair);
+        if (pair[1] > 0) {
+            ret_clusters->num[ret_clusters->count] = pair[0];
+            ret_clusters->den[ret_clusters->count] = pair[1];
+            ret_clusters->count++;
+        }
+    }
+}
+
+double pb_part_design_effect(const struct pb_judging *judging, const struct pb_part *part,
+                             enum pb_cluster_kind kind, int64_t limit_ns)
+{
+    struct pb_clusters clusters;
+
+    pb_clusters_take(part, kind, limit_ns, &clusters);
+
+    double own = pb_design_effect(clusters.num, clusters.den, clusters.count);
+
+    if (clusters.count >= WINDOWS_ENOUGH || part->phase == PB_PHASE_ALL) {
+        return own;
+    }
+    /* Four windows hardly show how requests hang together; the rest of the run knows more. */
+    struct pb_part all;
+
+    pb_judging_part(judging, PB_PHASE_ALL, &all);
+    pb_clusters_take(&all, kind, limit_ns, &clusters);
+    return fmax(own, pb_design_effect(clusters.num, clusters.den, clusters.count));
+}
+
+double pb_clusters_half_width(const struct pb_clusters *clusters)
+{
+    size_t n = clusters->count;
+    double num = 0, den = 0, squares = 0;
+
+    if (n < 3) {
+        return PB_NAN;
+    }
+    for (size_t i = 0; i < n; i++) {
+        num += clusters->num[i];
+        den += clusters->den[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        double off = clusters->num[i] - num / den * clusters->den[i];
+
+        squares += off * off;
+    }
+    double variance = (double)n / (double)(n - 1) * squares / (den * den);
+
+    return pb_student_t_quantile(0.5 + PB_CONFIDENCE / 2, (double)(n - 1)) * sqrt(variance);
+}
