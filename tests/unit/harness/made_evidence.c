@@ -1,6 +1,7 @@
 #include "made_evidence.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"

@@ -133,6 +133,19 @@ PB_TEST(rejecting_requests_is_never_rewarded)
     made_free(made);
 }
 
+PB_TEST(a_limit_without_a_counter_is_judged_by_the_histogram)
+{
+    struct made *made = steady();
+
+    made_latency(made, 0.99, 50 * MS, 1);
+    made_run(made, one_in_twenty_late);
+    made->scenario.objectives[0].limit = 60e6; /* nobody counted for this one */
+    ck_assert_ptr_null(pb_aggregate_late(made->aggregate, 60 * MS));
+    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
+    PB_ASSERT_NEAR(0.05, made->judgement.objectives[0].bad_ratio, 1e-12);
+    made_free(made);
+}
+
 PB_TEST(no_data_is_never_a_pass)
 {
     struct made *made = steady();

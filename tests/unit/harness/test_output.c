@@ -1,5 +1,6 @@
 #include <math.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -263,7 +264,6 @@ PB_TEST(timeline_has_a_line_for_each_window_and_quotes_names)
         "operation_timeout,worker_lost,cancelled,p50_ns,p95_ns,p99_ns,busy_ratio,queue_mean,"
         "queue_peak,workers_mean,overflow_mean,workers_peak\n";
 
-    ck_assert_uint_eq(strspn(text, header) >= strlen(header), 1);
     ck_assert(strncmp(text, header, strlen(header)) == 0);
     ck_assert_ptr_nonnull(strstr(text, "\n0,1,\"warm, \"\"up\"\"\",50,50,"));
     ck_assert_ptr_nonnull(strstr(text, ",steady,"));
@@ -272,9 +272,8 @@ PB_TEST(timeline_has_a_line_for_each_window_and_quotes_names)
 
     for (const char *line = strchr(text, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
         lines++;
-        ck_assert_uint_eq(count_char(line, ','), count_char(header, ',') +
-                                                     (line[3] == ',' ? 0 : 0) +
-                                                     (lines <= 2 ? 1 : 0));
+        /* The quoted name holds a comma of its own. */
+        ck_assert_uint_eq(count_char(line, ','), count_char(header, ',') + (lines <= 2));
     }
     ck_assert_uint_eq(lines, made->aggregate->window_count);
     made_free(made);
