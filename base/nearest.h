@@ -6,8 +6,9 @@
 
 #include <stddef.h>
 
-/* The one of `names` nearest to `word` by restricted Damerau-Levenshtein distance, NULL when even
- * that is too far (over a third of the longer word, at least 1).  `names` is borrowed. */
+/* The one of `names` nearest to `word` by restricted Damerau-Levenshtein distance (upper and lower
+ * case are the same; of several the first), NULL when even that is too far: over a third of the
+ * longer word, at least 1.  Words over 64 bytes have no near name.  `names` is borrowed. */
 const char *pb_nearest(const char *word, const char *const *names, size_t count);
 
 #endif
