@@ -4,7 +4,8 @@
  * The text is scanned first: comments (// and slash-star) and trailing commas are blanked in a
  * copy, positions are recorded, and what cJSON would let pass is refused: duplicate keys, invalid
  * UTF-8, \u0000 and lone surrogates, nesting over PB_JSON_DEPTH, numbers that overflow, text after
- * the value. Then cJSON parses the blanked copy.  Immutable after parsing: readers may share it.
+ * the value.  A million values are read at most.  Then cJSON parses the blanked copy.  Immutable
+ * after parsing: readers may share it.
  */
 #ifndef PB_BASE_JSON_H
 #define PB_BASE_JSON_H
@@ -35,7 +36,8 @@ struct pb_json_pos {
  * pb_json_free(). */
 PB_MUST_USE enum pb_status pb_json_parse(const char *text, size_t len, const char *where,
                                          struct pb_json **ret_json, struct pb_problems *problems);
-/* Reads and parses a file of at most PB_JSON_MAX_BYTES; "-" is standard input. */
+/* Reads and parses a file of at most PB_JSON_MAX_BYTES; "-" is standard input.  A file that cannot
+ * be read adds a line, too; then the status is that of pb_file_read(). */
 PB_MUST_USE enum pb_status pb_json_read(const char *path, struct pb_json **ret_json,
                                         struct pb_problems *problems);
 void pb_json_free(struct pb_json *json);
@@ -51,8 +53,9 @@ bool pb_json_position(const struct pb_json *json, const cJSON *value, bool key,
                       struct pb_json_pos *ret_pos);
 
 /* Typed look-ups for documents of our own making, by dotted path ("totals.latency.p99_ns");
- * an array element by its number ("phases.0.name").  The fallback when absent, null or of
- * another type. */
+ * an array element by its number ("phases.0.name").  A key may hold dots itself
+ * ("recommended.pool.size").  The fallback when absent, null or of another type;
+ * pb_json_int() rounds to the nearest integer. */
 const cJSON *pb_json_at(const cJSON *root, const char *path);
 double pb_json_num(const cJSON *root, const char *path, double fallback);
 int64_t pb_json_int(const cJSON *root, const char *path, int64_t fallback);
