@@ -81,18 +81,17 @@ void pb_buf_printf(struct pb_buf *buf, const char *fmt, ...)
     va_start(args, fmt);
     int len = vsnprintf(buf->data + buf->len, buf->size - buf->len, fmt, args);
     va_end(args);
-    if (len >= 0 && (size_t)len >= buf->size - buf->len && reserve(buf, (size_t)len)) {
+    bool cut = len >= 0 && (size_t)len >= buf->size - buf->len;
+
+    if (len < 0) {
+        buf->status = PB_ENOMEM;
+    } else if (reserve(buf, (size_t)len) && cut) {
         va_start(args, fmt);
         len = vsnprintf(buf->data + buf->len, buf->size - buf->len, fmt, args);
         va_end(args);
     }
-    /* An addition is whole or absent: what did not fit is cut off again. */
-    if (len < 0 && buf->status == PB_OK) {
-        buf->status = PB_ENOMEM;
-    }
-    if (buf->status == PB_OK) {
-        buf->len += (size_t)len;
-    }
+    /* An addition is whole or absent: after a failure what was printed is cut off again. */
+    buf->len += buf->status == PB_OK && len > 0 ? (size_t)len : 0;
     buf->data[buf->len] = '\0';
 }
 

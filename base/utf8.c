@@ -63,7 +63,7 @@ size_t pb_utf8_cut(const char *text, size_t len, size_t max)
         return len;
     }
     /* A character has at most three bytes after its first. */
-    for (size_t end = max; end > 0 && end + 3 > max; end--) {
+    for (size_t end = max; end > 0 && end + 4 > max; end--) {
         if (((unsigned char)text[end] & 0xC0U) != 0x80U) {
             return end;
         }
