@@ -28,6 +28,11 @@ CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. -Itests
 CFLAGS   := -std=c11 -pthread -fno-common -ffp-contract=off $(WARN) $(MODE_$(MODE)) $(EXTRA_CFLAGS)
 LDLIBS   := -lcjson -lz -lm
 
+# Tests make the n-th allocation fail (tests/support/alloc.h).
+comma    := ,
+WRAP     := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc posix_memalign \
+              strdup strndup asprintf vasprintf realpath _mark_point _ck_assert_failed)
+
 LAYERS   := base pool workload harness tuner plots
 LIB_SRC  := $(wildcard $(LAYERS:%=%/*.c))
 LIB_OBJ  := $(LIB_SRC:%.c=$(OUT)/%.o)
@@ -127,11 +132,11 @@ $(PROGRAM): $(CLI_OBJ) $(OUT)/libpoolbench.a
 
 $(OUT)/unit-tests: $(UNIT_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
 $(OUT)/stress-tests: $(STRESS_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
 $(OUT)/bench/%: $(OUT)/bench/%.o $(OUT)/bench/support.o $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
@@ -154,5 +159,6 @@ $(OUT)/%.o: %.c Makefile
 	$(Q)$(CC) $(CPPFLAGS) $(if $(filter base/version.c,$<),-DPB_REVISION='"$(REVISION)"') $(CFLAGS) \
 	  -MMD -MP -c -o $@ $<
 
-.SECONDARY:
+# Objects stay.  (.SECONDARY would also leave missing ones out of an archive that looks new.)
+.PRECIOUS: $(OUT)/%.o
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
