@@ -117,3 +117,8 @@ char *pb_buf_detach(struct pb_buf *buf)
     *buf = (struct pb_buf){ .cap = buf->cap };
     return text;
 }
+
+void pb_text_free(char **text)
+{
+    free(*text);
+}

@@ -37,4 +37,7 @@ const char *pb_buf_text(const struct pb_buf *buf);
  * failure. */
 char *pb_buf_detach(struct pb_buf *buf);
 
+/* Frees a text of malloc's: `PB_CLEANUP(pb_text_free) char *path = pb_path_join(...);` */
+void pb_text_free(char **text);
+
 #endif

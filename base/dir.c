@@ -6,14 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 
 #define REMOVE_DEPTH 64 /* folders within folders: one descriptor each */
-
-static void free_text(char **text)
-{
-    free(*text);
-}
 
 static void close_folder(DIR **folder)
 {
@@ -45,7 +41,7 @@ static enum pb_status make_one(const char *path, struct pb_error *err)
 
 enum pb_status pb_dir_make(const char *path, struct pb_error *err)
 {
-    PB_CLEANUP(free_text) char *part = strdup(path);
+    PB_CLEANUP(pb_text_free) char *part = strdup(path);
 
     if (!part) {
         return pb_fail(err, PB_ENOMEM, "%s: out of memory", path);

@@ -22,11 +22,6 @@ static void close_fd(const int *fd)
     }
 }
 
-static void free_text(char **text)
-{
-    free(*text);
-}
-
 enum pb_status pb_fd_read_all(int fd, const char *path, size_t max_bytes, char **ret_data,
                               size_t *ret_len, struct pb_error *err)
 {
@@ -151,7 +146,8 @@ static enum pb_status sync_parent(const char *path, struct pb_error *err)
     if (!slash) {
         return pb_dir_sync(".", err);
     }
-    PB_CLEANUP(free_text) char *folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    PB_CLEANUP(pb_text_free)
+    char *folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
 
     return folder ? pb_dir_sync(folder, err) : pb_fail(err, PB_ENOMEM, "%s: out of memory", path);
 }
@@ -173,7 +169,7 @@ static enum pb_status replace_regular(const char *path, const struct stat *old, 
                                       size_t len, struct pb_error *err)
 {
     size_t size = strlen(path) + sizeof(".tmp-XXXXXX");
-    PB_CLEANUP(free_text) char *temporary = malloc(size);
+    PB_CLEANUP(pb_text_free) char *temporary = malloc(size);
 
     if (!temporary) {
         return pb_fail(err, PB_ENOMEM, "%s: out of memory", path);
@@ -222,7 +218,7 @@ enum pb_status pb_file_replace(const char *path, const void *data, size_t len, s
         return pb_fail(err, PB_ESYS, "%s: cannot write", path);
     }
     /* Behind a link the file is replaced, not the link. */
-    PB_CLEANUP(free_text) char *target = realpath(path, NULL);
+    PB_CLEANUP(pb_text_free) char *target = realpath(path, NULL);
 
     return target ? replace_regular(target, &old, data, len, err)
                   : pb_fail(err, PB_ESYS, "%s: cannot write", path);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/json_internal.h"
 
@@ -40,11 +41,6 @@ void pb_json_free(struct pb_json *json)
 static void free_json(struct pb_json **json)
 {
     pb_json_free(*json);
-}
-
-static void free_text(char **text)
-{
-    free(*text);
 }
 
 /* A copy with a NUL behind it. */
@@ -148,7 +144,7 @@ static enum pb_status build_tree(struct pb_json *json, const char *blanked,
 static enum pb_status scan_and_build(struct pb_json *json, struct pb_problems *problems)
 {
     PB_CLEANUP(pb_json_marks_done) struct pb_json_marks marks = { 0 };
-    PB_CLEANUP(free_text) char *blanked = copy_text(json->text, json->len);
+    PB_CLEANUP(pb_text_free) char *blanked = copy_text(json->text, json->len);
 
     if (!blanked) {
         return PB_ENOMEM;
@@ -189,7 +185,7 @@ enum pb_status pb_json_parse(const char *text, size_t len, const char *where,
 enum pb_status pb_json_read(const char *path, struct pb_json **ret_json,
                             struct pb_problems *problems)
 {
-    PB_CLEANUP(free_text) char *text = NULL;
+    PB_CLEANUP(pb_text_free) char *text = NULL;
     size_t len = 0;
     struct pb_error err;
     const char *where = strcmp(path, "-") == 0 ? "standard input" : path;
