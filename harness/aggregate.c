@@ -247,7 +247,7 @@ void pb_aggregate_add(struct pb_aggregate *aggregate, const struct pb_record *re
 
     phase->attempts++;
     if (record->cpu_ns >= 0) {
-        phase->cpu_sum_ns += record->cpu_ns;
+        pb_aggregate_add_ns(&phase->cpu_sum_ns, record->cpu_ns);
         phase->cpu_count++;
     }
     if (!(record->flags & PB_RECORD_RETRY)) {

@@ -26,6 +26,7 @@ struct pb_phase_aggregate *pb_aggregate_phase_at(struct pb_aggregate *aggregate,
  * on. */
 void pb_aggregate_spread(struct pb_aggregate *aggregate, enum pb_stretch what, uint32_t first,
                          int64_t from_ns, int64_t to_ns);
+void pb_aggregate_add_ns(int64_t *sum_ns, int64_t ns);
 void pb_aggregate_raise_peaks(uint32_t *queue, uint32_t *alive, uint32_t queued_now,
                               uint32_t alive_now);
 

@@ -93,21 +93,29 @@ uint32_t pb_aggregate_window_at(struct pb_aggregate *aggregate, int64_t at_ns)
     return i;
 }
 
+/* Sums stop at the end of int64_t: a log from elsewhere may hold any times. */
+void pb_aggregate_add_ns(int64_t *sum_ns, int64_t ns)
+{
+    if (__builtin_add_overflow(*sum_ns, ns, sum_ns)) {
+        *sum_ns = INT64_MAX;
+    }
+}
+
 static void add_to_window(struct pb_window *window, enum pb_stretch what, int64_t ns)
 {
     switch (what) {
     case PB_STRETCH_BUSY:
-        window->busy_ns += ns;
+        pb_aggregate_add_ns(&window->busy_ns, ns);
         break;
     case PB_STRETCH_WAIT:
-        window->wait_ns += ns;
+        pb_aggregate_add_ns(&window->wait_ns, ns);
         break;
     case PB_STRETCH_OVERFLOW:
-        window->overflow_alive_ns += ns;
-        window->alive_ns += ns;
+        pb_aggregate_add_ns(&window->overflow_alive_ns, ns);
+        pb_aggregate_add_ns(&window->alive_ns, ns);
         break;
     case PB_STRETCH_ALIVE:
-        window->alive_ns += ns;
+        pb_aggregate_add_ns(&window->alive_ns, ns);
         break;
     }
 }
@@ -116,14 +124,14 @@ static void add_to_phase(struct pb_phase_aggregate *phase, enum pb_stretch what,
 {
     switch (what) {
     case PB_STRETCH_BUSY:
-        phase->busy_ns += ns;
+        pb_aggregate_add_ns(&phase->busy_ns, ns);
         break;
     case PB_STRETCH_WAIT:
-        phase->wait_ns += ns;
+        pb_aggregate_add_ns(&phase->wait_ns, ns);
         break;
     case PB_STRETCH_OVERFLOW:
     case PB_STRETCH_ALIVE:
-        phase->alive_ns += ns;
+        pb_aggregate_add_ns(&phase->alive_ns, ns);
         break;
     }
 }

@@ -437,3 +437,22 @@ PB_TEST(reqlog_keeps_its_index_bounded)
         ck_assert_int_eq((int64_t)last_row * 1000, (int64_t)pb_get_le64(entry + 16));
     }
 }
+
+/* The example of docs/requests-pbr.md. */
+PB_TEST(reqlog_encodes_a_column_as_documented)
+{
+    const uint16_t workers[] = { 3, 3, 3, 5 };
+    const uint8_t column[] = { 4, 0, 0, 0, 0x06, 0x00, 0x02, 0x04 };
+    const char *path = log_path("requests.pbr");
+    struct pb_record rows[4] = { 0 };
+    uint8_t data[1024];
+
+    for (size_t i = 0; i < 4; i++) {
+        rows[i].worker = workers[i];
+        rows[i].index = i;
+    }
+    (void)write_log(path, 0, rows, 4, 4);
+    size_t len = get_file(path, data, sizeof(data));
+
+    ck_assert_ptr_nonnull(memmem(data, len, column, sizeof(column)));
+}
