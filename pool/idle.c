@@ -96,15 +96,18 @@ void pb_send_word(struct pb_worker *worker, enum pb_word word)
 }
 
 /*
- * One searcher for each waiting request is enough.  The token is taken here on behalf of one named
- * worker, who alone gives it back: when it finds work, when it finds none, and when it leaves.
+ * One searcher for each waiting request is enough, and more than there are CPUs could not run: each
+ * wakes the next when it finds work and more is left.  The token is taken here on behalf of one
+ * named worker, who alone gives it back: when it finds work, when it finds none, and when it
+ * leaves.
  */
 void pb_wake_for_work(struct pb_pool *pool)
 {
     uint32_t searchers = atomic_load(&pool->searchers);
 
     do {
-        if (atomic_load(&pool->idle_count) == 0 || searchers >= pb_ring_length(&pool->ring)) {
+        if (atomic_load(&pool->idle_count) == 0 || searchers >= pool->max_searchers ||
+            searchers >= pb_ring_length(&pool->ring)) {
             return;
         }
     } while (!atomic_compare_exchange_weak(&pool->searchers, &searchers, searchers + 1));

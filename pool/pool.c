@@ -196,7 +196,8 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     pool->config = *config;
     pool->clock = config->clock ? config->clock : pb_clock_real();
     pool->real_time = pool->clock == pb_clock_real();
-    pool->poll_rounds = usable_cpus() > 1 ? POLL_ROUNDS : 0;
+    pool->max_searchers = (uint32_t)usable_cpus();
+    pool->poll_rounds = pool->max_searchers > 1 ? POLL_ROUNDS : 0;
     (void)snprintf(pool->name, sizeof(pool->name), "%s", config->name ? config->name : "pb");
     pool->config.name = pool->name;
     init_locks(pool);
