@@ -170,11 +170,20 @@ enum pb_field_type {
     PB_FIELD_COMPLEX   /* documented here, read by code of its own */
 };
 
+/* The struct that a field's offset is in. */
+enum pb_field_home {
+    PB_HOME_NONE, /* read by code of its own */
+    PB_HOME_SCENARIO,
+    PB_HOME_PHASE,
+    PB_HOME_OPERATION
+};
+
 /* Adding a field: a member in its struct here, a row in scenario_fields.c, a case in its test. */
 struct pb_field {
     const char *path; /* "pool.size", "phases[].rate": as in a file */
     enum pb_field_type type;
-    size_t offset;   /* in struct pb_scenario, pb_phase or pb_operation */
+    enum pb_field_home home;
+    size_t offset;   /* in the struct that `home` names */
     const char *def; /* in the file's own syntax; NULL: none (then it is optional or required) */
     double min, max; /* inclusive, in the stored unit */
     const char *const *choices; /* NULL-terminated, for PB_FIELD_CHOICE */
@@ -185,6 +194,7 @@ struct pb_field {
 
 /* Row `i`, NULL past the end. */
 const struct pb_field *pb_field_at(size_t i);
+/* The row of a path, as in the table or with names for the brackets ("phases.steady.rate"). */
 const struct pb_field *pb_field_find(const char *path);
 
 enum pb_origin { /* the later one wins */
@@ -286,7 +296,7 @@ struct pb_scenario {
     int64_t generators;            /* generator threads, 0: chosen */
     struct pb_override *overrides; /* in order of application; owned */
     size_t override_count;
-    struct pb_json *document; /* the parsed file; NULL: none; shared, never changed */
+    struct pb_json *document; /* the parsed file; NULL: none; owned, never changed */
     cJSON *effective;         /* all settings as used, by path tree, in the file's syntax; owned */
 };
 
