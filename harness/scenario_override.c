@@ -173,7 +173,7 @@ static void descend(char *prefix, const char *key, bool list)
         (void)snprintf(prefix, PB_PATH_MAX, "workload.service.");
         return;
     }
-    (void)snprintf(above, sizeof(above), "%s", prefix);
+    (void)snprintf(above, sizeof(above), "%.120s", prefix);
     (void)snprintf(prefix, PB_PATH_MAX, "%s%.100s%s.", above, key, list ? "[]" : "");
 }
 
