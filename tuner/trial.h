@@ -38,7 +38,8 @@ struct pb_trial_objective {
 struct pb_trial_result {
     bool valid; /* false: the measurement cannot be trusted; repeat it, never use it */
     char invalid_why[160];
-    bool crashed;           /* the run could not be made with this setting */
+    bool crashed; /* the run could not be made, or not to its end, with this setting */
+    char crashed_why[160];
     size_t objective_count; /* as in the scenario */
     struct pb_trial_objective objectives[PB_OBJECTIVES_MAX];
     int64_t p50_ns, p99_ns; /* of ok requests, recorded phases */

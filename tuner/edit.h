@@ -1,0 +1,21 @@
+/*
+ * tuner/edit.h - sets one value in a JSON text and leaves every other byte alone: comments, order,
+ * layout.  Pure: works on text.
+ */
+#ifndef PB_TUNER_EDIT_H
+#define PB_TUNER_EDIT_H
+
+#include <stddef.h>
+
+#include "poolbench/error.h"
+
+/* Sets the value at the dotted `path` ("pool.size"; an element of an array by its "name" or number:
+ * "phases.steady.rate") to the JSON text `value`.  Missing members are added, with the objects
+ * around them.  `where` names the text in messages.  `ret_text` is fresh and NUL-terminated.
+ * PB_EPARSE: `text` is not JSON; PB_EINVAL: the path leads through something else than an object;
+ * PB_ENOMEM. */
+PB_MUST_USE enum pb_status pb_edit_set(const char *text, size_t len, const char *where,
+                                       const char *path, const char *value, char **ret_text,
+                                       size_t *ret_len, struct pb_error *err);
+
+#endif

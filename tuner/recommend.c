@@ -1,0 +1,362 @@
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tuner/report.h"
+
+static cJSON *setting_of(const struct pb_tuner *tuner, size_t candidate)
+{
+    return pb_space_json(&tuner->space, &tuner->candidates[candidate].point);
+}
+
+const char *pb_recommend_answer(const struct pb_tuner *tuner)
+{
+    const struct pb_candidate *best = &tuner->candidates[tuner->incumbent];
+    bool open = tuner->search_cut || tuner->exhausted;
+
+    if (best->ruling.decision == PB_DECISION_MEETS) {
+        if (!tuner->confirmed || (tuner->incumbent == 0 && tuner->search_cut)) {
+            return "unconfirmed";
+        }
+        return tuner->incumbent == 0 ? "already_best" : "improved";
+    }
+    for (size_t i = 0; i < tuner->candidate_count; i++) {
+        enum pb_decision decision = tuner->candidates[i].ruling.decision;
+
+        open = open || decision == PB_DECISION_OPEN || decision == PB_DECISION_UNCLEAR ||
+               decision == PB_DECISION_UNMEASURABLE || decision == PB_DECISION_MEETS;
+    }
+    return open ? "unconfirmed" : "infeasible";
+}
+
+static void add_changed(const struct pb_tuner *tuner, cJSON *document)
+{
+    cJSON *array = cJSON_AddArrayToObject(document, "changed");
+    cJSON *from = setting_of(tuner, 0), *to = setting_of(tuner, tuner->incumbent), *item = NULL;
+
+    cJSON_ArrayForEach(item, to)
+    {
+        const cJSON *before = cJSON_GetObjectItemCaseSensitive(from, item->string);
+
+        if (cJSON_Compare(before, item, true)) {
+            continue;
+        }
+        cJSON *row = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(row, "path", item->string);
+        cJSON_AddItemToObject(row, "from", cJSON_Duplicate(before, true));
+        cJSON_AddItemToObject(row, "to", cJSON_Duplicate(item, true));
+        cJSON_AddItemToArray(array, row);
+    }
+    cJSON_Delete(from);
+    cJSON_Delete(to);
+}
+
+/* What is minimised, of one setting: known, or the median over its runs at the stress. */
+static double cost_of(const struct pb_tuner *tuner, size_t candidate)
+{
+    struct pb_runs runs = pb_report_runs(tuner, candidate, false, tuner->plan.stressed);
+
+    switch ((enum pb_minimize)tuner->scenario->tune.minimize) {
+    case PB_MINIMIZE_MEAN_WORKERS:
+        return pb_median_of(runs.entries, runs.count, pb_report_mean_workers);
+    case PB_MINIMIZE_LATENCY_P99:
+        return pb_median_of(runs.entries, runs.count, pb_report_p99);
+    case PB_MINIMIZE_MEMORY:
+        return pb_median_of(runs.entries, runs.count, pb_report_memory);
+    case PB_MINIMIZE_WORKERS:
+    case PB_MINIMIZE_COUNT:
+        break;
+    }
+    return (double)pb_space_workers(&tuner->space, &tuner->candidates[candidate].point);
+}
+
+static void add_cost(const struct pb_tuner *tuner, cJSON *document)
+{
+    enum pb_minimize minimize = (enum pb_minimize)tuner->scenario->tune.minimize;
+    double now = cost_of(tuner, 0), use = cost_of(tuner, tuner->incumbent);
+    cJSON *cost = cJSON_AddObjectToObject(document, "cost");
+
+    cJSON_AddStringToObject(cost, "unit",
+                            minimize == PB_MINIMIZE_LATENCY_P99 ? "ns"
+                            : minimize == PB_MINIMIZE_MEMORY    ? "bytes"
+                                                                : "workers");
+    pb_report_number(cost, "now", now);
+    pb_report_number(cost, "use", use);
+    pb_report_number(cost, "change", use - now);
+    pb_report_number(cost, "change_ratio", now > 0 ? (use - now) / now : (double)NAN);
+}
+
+static void add_space(const struct pb_tuner *tuner, cJSON *document)
+{
+    cJSON *space, *array;
+
+    cJSON_AddStringToObject(document, "search", tuner->swept ? "exhaustive" : "coordinate");
+    space = cJSON_AddObjectToObject(document, "space");
+    cJSON_AddNumberToObject(space, "settings", (double)tuner->space.settings);
+    cJSON_AddNumberToObject(space, "tried", (double)tuner->candidate_count);
+    array = cJSON_AddArrayToObject(space, "vary");
+    for (size_t i = 0; i < tuner->space.count; i++) {
+        const struct pb_dimension *dim = &tuner->space.dims[i];
+        cJSON *row = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(row, "path", dim->path);
+        cJSON_AddNumberToObject(row, "count", (double)dim->count);
+        cJSON_AddStringToObject(row, "first", dim->values[0]);
+        cJSON_AddStringToObject(row, "last", dim->values[dim->count - 1]);
+        cJSON_AddItemToArray(array, row);
+    }
+}
+
+/* (max - min) / median; NaN under two runs. */
+static double spread_of(const struct pb_runs *runs,
+                        double (*value)(const struct pb_trial_result *run))
+{
+    double median = pb_median_of(runs->entries, runs->count, value);
+    double low = INFINITY, high = -INFINITY;
+
+    for (size_t i = 0; i < runs->count; i++) {
+        low = fmin(low, value(&runs->entries[i]->result));
+        high = fmax(high, value(&runs->entries[i]->result));
+    }
+    return runs->count >= 2 && median > 0 ? (high - low) / median : (double)NAN;
+}
+
+/* The largest bad ratio of a run minus the smallest, over the objectives that bind. */
+static double bad_spread(const struct pb_tuner *tuner, const struct pb_runs *runs)
+{
+    double widest = NAN;
+
+    for (size_t o = 0; o < tuner->scenario->objective_count; o++) {
+        double low = NAN, high = NAN;
+
+        for (size_t i = 0; i < runs->count; i++) {
+            low = fmin(low, runs->entries[i]->result.objectives[o].bad_ratio);
+            high = fmax(high, runs->entries[i]->result.objectives[o].bad_ratio);
+        }
+        if (pb_objective_binds(&tuner->scenario->objectives[o])) {
+            widest = fmax(widest, high - low);
+        }
+    }
+    return widest;
+}
+
+static void add_counts(const struct pb_tuner *tuner, cJSON *document)
+{
+    struct pb_runs floor_runs = pb_report_runs(tuner, 0, false, tuner->plan.stressed);
+    cJSON *noise = cJSON_AddObjectToObject(document, "noise_floor");
+    cJSON *real = cJSON_AddObjectToObject(document, "real_runs");
+    cJSON *twin = cJSON_AddObjectToObject(document, "twin");
+    cJSON *budget = cJSON_AddObjectToObject(document, "budget");
+
+    cJSON_AddNumberToObject(noise, "runs", (double)floor_runs.count);
+    pb_report_number(noise, "p99_median_ns",
+                     pb_median_of(floor_runs.entries, floor_runs.count, pb_report_p99));
+    pb_report_number(noise, "p99_spread_ratio", spread_of(&floor_runs, pb_report_p99));
+    pb_report_number(noise, "bad_spread", bad_spread(tuner, &floor_runs));
+    cJSON_AddNumberToObject(real, "noise_floor", tuner->stage_runs[PB_STAGE_NOISE_FLOOR]);
+    cJSON_AddNumberToObject(real, "race", tuner->stage_runs[PB_STAGE_SEARCH]);
+    cJSON_AddNumberToObject(real, "confirmation", tuner->stage_runs[PB_STAGE_CONFIRMATION]);
+    cJSON_AddNumberToObject(real, "invalid", tuner->invalid);
+    cJSON_AddNumberToObject(real, "total", tuner->numbered);
+    cJSON_AddNumberToObject(twin, "trials", 0);
+    cJSON_AddNullToObject(twin, "error_p50_ratio");
+    cJSON_AddNullToObject(twin, "error_p99_ratio");
+    cJSON_AddNumberToObject(budget, "time_ns", (double)tuner->plan.budget_time_ns);
+    cJSON_AddNumberToObject(budget, "runs", tuner->plan.budget_runs);
+    cJSON_AddBoolToObject(budget, "exhausted", tuner->exhausted);
+    cJSON_AddNumberToObject(document, "elapsed_ns", (double)tuner->elapsed_ns);
+}
+
+/* The verdict on a setting in the words of an objective. */
+static const char *setting_answer(const struct pb_candidate *candidate)
+{
+    switch (candidate->ruling.decision) {
+    case PB_DECISION_MEETS:
+        return candidate->dropped ? "FAIL" : "PASS";
+    case PB_DECISION_FAILS:
+    case PB_DECISION_CRASHED:
+        return "FAIL";
+    case PB_DECISION_UNMEASURABLE:
+        return "NO DATA";
+    case PB_DECISION_OPEN:
+    case PB_DECISION_UNCLEAR:
+    case PB_DECISION_COUNT:
+        break;
+    }
+    return "INCONCLUSIVE";
+}
+
+static cJSON *setting_row(const struct pb_tuner *tuner, size_t number, bool recommends)
+{
+    const struct pb_candidate *candidate = &tuner->candidates[number];
+    struct pb_runs runs = pb_report_runs(tuner, number, false, tuner->plan.stressed);
+    cJSON *row = cJSON_CreateObject(), *array;
+
+    cJSON_AddItemToObject(row, "setting", setting_of(tuner, number));
+    cJSON_AddNumberToObject(row, "workers",
+                            (double)pb_space_workers(&tuner->space, &candidate->point));
+    pb_report_number(row, "cost", cost_of(tuner, number));
+    cJSON_AddNumberToObject(row, "runs", (double)runs.count);
+    cJSON_AddNumberToObject(row, "invalid", candidate->invalid);
+    cJSON_AddNumberToObject(row, "load_factor", tuner->plan.load_factor);
+    cJSON_AddNumberToObject(row, "workers_lost", tuner->plan.workers_lost);
+    pb_report_number(row, "utilization_ratio",
+                     pb_median_of(runs.entries, runs.count, pb_report_utilization));
+    pb_report_number(row, "p50_ns", pb_median_of(runs.entries, runs.count, pb_report_p50));
+    pb_report_number(row, "p99_ns", pb_median_of(runs.entries, runs.count, pb_report_p99));
+    pb_report_number(row, "mean_workers",
+                     pb_median_of(runs.entries, runs.count, pb_report_mean_workers));
+    pb_report_number(row, "throughput_per_s",
+                     pb_median_of(runs.entries, runs.count, pb_report_throughput));
+    cJSON_AddStringToObject(row, "answer", setting_answer(candidate));
+    cJSON_AddBoolToObject(row, "accepted", candidate->accepted && !candidate->dropped);
+    cJSON_AddBoolToObject(row, "original", number == 0);
+    cJSON_AddBoolToObject(row, "recommended", recommends && number == tuner->incumbent);
+    array = cJSON_AddArrayToObject(row, "objectives");
+    for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
+        struct pb_pooled pooled = pb_report_pool(tuner, &runs, i);
+        cJSON *item = cJSON_CreateObject();
+
+        pb_report_objective(tuner, i, item);
+        pb_report_number(item, "measured", pooled.measured);
+        cJSON_AddStringToObject(item, "answer", pb_answer_name(pooled.answer));
+        cJSON_AddItemToArray(array, item);
+    }
+    cJSON_AddStringToObject(row, "reason", candidate->why);
+    return row;
+}
+
+/* Rate of requests that the recorded phases ask for on average, at the stress. */
+static double offered_rate(const struct pb_tuner *tuner)
+{
+    double requests = 0;
+    int64_t duration_ns = 0;
+
+    for (size_t i = 0; i < tuner->scenario->phase_count; i++) {
+        const struct pb_phase *phase = &tuner->scenario->phases[i];
+
+        if (phase->record && pb_phase_expected(phase) >= 0) {
+            requests += pb_phase_expected(phase);
+            duration_ns += phase->duration_ns;
+        }
+    }
+    return duration_ns > 0 ? tuner->plan.load_factor * requests * 1e9 / (double)duration_ns
+                           : (double)NAN;
+}
+
+static cJSON *carries_row(const struct pb_tuner *tuner, size_t number)
+{
+    struct pb_runs runs = pb_report_runs(tuner, number, false, tuner->plan.stressed);
+    cJSON *row = cJSON_CreateObject();
+
+    cJSON_AddItemToObject(row, "setting", setting_of(tuner, number));
+    cJSON_AddNumberToObject(row, "load_factor", tuner->plan.load_factor);
+    cJSON_AddNumberToObject(row, "workers_lost", tuner->plan.workers_lost);
+    pb_report_number(row, "rate_per_s", offered_rate(tuner));
+    pb_report_number(row, "utilization_ratio",
+                     pb_median_of(runs.entries, runs.count, pb_report_utilization));
+    pb_report_number(row, "p99_ns", pb_median_of(runs.entries, runs.count, pb_report_p99));
+    cJSON_AddStringToObject(row, "answer", setting_answer(&tuner->candidates[number]));
+    cJSON_AddBoolToObject(row, "measured", true);
+    return row;
+}
+
+/* Candidates ordered cheapest first, by insertion: there are dozens. */
+static size_t *cheapest_first(const struct pb_tuner *tuner)
+{
+    size_t *order = calloc(tuner->candidate_count + 1, sizeof(*order));
+
+    for (size_t i = 0; order != NULL && i < tuner->candidate_count; i++) {
+        size_t at = i;
+
+        while (at > 0 && pb_cheaper_first(tuner, order[at - 1], i) > 0) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = i;
+    }
+    return order;
+}
+
+static bool add_settings(const struct pb_tuner *tuner, bool recommends, cJSON *document)
+{
+    cJSON *settings = cJSON_AddArrayToObject(document, "settings");
+    cJSON *carries = cJSON_AddArrayToObject(document, "carries");
+    cJSON *discarded = cJSON_AddArrayToObject(document, "discarded");
+    size_t *order = cheapest_first(tuner);
+
+    for (size_t i = 0; order != NULL && i < tuner->candidate_count; i++) {
+        size_t number = order[i];
+        bool kept = number == tuner->incumbent && recommends;
+
+        cJSON_AddItemToArray(settings, setting_row(tuner, number, recommends));
+        if (pb_report_runs(tuner, number, false, tuner->plan.stressed).count > 0) {
+            cJSON_AddItemToArray(carries, carries_row(tuner, number));
+        }
+        if (!kept && number != 0) {
+            cJSON *row = cJSON_CreateObject();
+
+            cJSON_AddItemToObject(row, "setting", setting_of(tuner, number));
+            cJSON_AddStringToObject(row, "reason", tuner->candidates[number].why);
+            cJSON_AddItemToArray(discarded, row);
+        }
+    }
+    free(order);
+    return order != NULL;
+}
+
+static void add_identity(const struct pb_tuner *tuner, const char *answer, bool interrupted,
+                         cJSON *document)
+{
+    char reason[720];
+
+    pb_advice_reason(tuner, answer, reason, sizeof(reason));
+    cJSON_AddNumberToObject(document, "schema", PB_TUNE_SCHEMA);
+    cJSON_AddStringToObject(document, "kind", "recommendation");
+    cJSON_AddStringToObject(document, "scenario", tuner->scenario->name);
+    if (tuner->scenario->path != NULL) {
+        cJSON_AddStringToObject(document, "scenario_path", tuner->scenario->path);
+    } else {
+        cJSON_AddNullToObject(document, "scenario_path");
+    }
+    cJSON_AddStringToObject(document, "id", tuner->id);
+    cJSON_AddStringToObject(document, "folder", tuner->folder);
+    cJSON_AddStringToObject(document, "answer", answer);
+    cJSON_AddStringToObject(document, "reason", reason);
+    cJSON_AddBoolToObject(document, "provisional", tuner->options->quick);
+    cJSON_AddBoolToObject(document, "interrupted", interrupted);
+}
+
+cJSON *pb_recommend(const struct pb_tuner *tuner, bool interrupted)
+{
+    const char *answer = interrupted ? "unconfirmed" : pb_recommend_answer(tuner);
+    bool recommends = strcmp(answer, "infeasible") != 0;
+    cJSON *document = cJSON_CreateObject(), *stress;
+
+    add_identity(tuner, answer, interrupted, document);
+    cJSON_AddItemToObject(document, "recommended",
+                          recommends ? setting_of(tuner, tuner->incumbent) : cJSON_CreateNull());
+    cJSON_AddItemToObject(document, "original", setting_of(tuner, 0));
+    add_changed(tuner, document);
+    cJSON_AddStringToObject(document, "minimize",
+                            pb_minimize_name((enum pb_minimize)tuner->scenario->tune.minimize));
+    add_cost(tuner, document);
+    stress = cJSON_AddObjectToObject(document, "stress");
+    cJSON_AddNumberToObject(stress, "load_factor", tuner->plan.load_factor);
+    cJSON_AddNumberToObject(stress, "workers_lost", tuner->plan.workers_lost);
+    add_space(tuner, document);
+    add_counts(tuner, document);
+    pb_report_evidence(tuner, document);
+    cJSON_AddItemToObject(document, "binding", pb_advice_binding(tuner));
+    bool fine = add_settings(tuner, recommends, document);
+
+    cJSON_AddItemToObject(document, "notes", pb_advice_notes(tuner, answer));
+    /* Every step above leaves out what it had no memory for; the last one tells. */
+    fine = fine && cJSON_AddItemToObject(document, "dead_settings", pb_advice_dead(tuner));
+    if (!fine) {
+        cJSON_Delete(document);
+        return NULL;
+    }
+    return document;
+}

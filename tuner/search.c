@@ -1,0 +1,506 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "tuner/tuner_internal.h"
+
+/*
+ * Coordinate steps from the original setting, every step measured, only what is better accepted:
+ *
+ *   1. Where the original does not meet the objectives, one dimension after the other is bracketed
+ *      until something does.
+ *   2. Where the cost is the number of workers, size and overflow are shrunk by bisection between
+ *      the incumbent and the largest value known to fail; latency is not monotone in the size of a
+ *      CPU-bound pool, so that the neighbours of what was found are measured too.  Other
+ *      dimensions matter only when they carry a cheaper setting, and are asked just that.
+ *   3. Measured costs (mean workers, p99, memory) are followed downhill with halving steps.
+ *   4. A space that is small against the budget is then swept: every setting that could still be
+ *      better is judged, which is what makes the answer exhaustive.
+ */
+
+#define ROUNDS_MAX 4
+
+static const struct pb_candidate *candidate_at(const struct pb_tuner *tuner, size_t number)
+{
+    return &tuner->candidates[number];
+}
+
+static bool meets(const struct pb_tuner *tuner, size_t number)
+{
+    return candidate_at(tuner, number)->ruling.decision == PB_DECISION_MEETS;
+}
+
+/* The sentence of a candidate that becomes the incumbent. */
+static void say_accepted(const struct pb_tuner *tuner, size_t number, char *text, size_t size)
+{
+    int64_t now = pb_space_workers(&tuner->space, &candidate_at(tuner, tuner->incumbent)->point);
+    int64_t next = pb_space_workers(&tuner->space, &candidate_at(tuner, number)->point);
+    const char *gain = "better than the incumbent beyond noise";
+
+    if (!meets(tuner, tuner->incumbent)) {
+        gain = "the incumbent does not meet the objectives";
+    } else if (tuner->plan.cost_known && next < now) {
+        gain = "fewer workers than the incumbent";
+    }
+    snprintf(text, size, "%s; %s", candidate_at(tuner, number)->ruling.reason, gain);
+}
+
+static enum pb_status accept(struct pb_tuner *tuner, size_t number, struct pb_error *err)
+{
+    char text[400];
+
+    say_accepted(tuner, number, text, sizeof(text));
+    PB_TRY(pb_bench_note(tuner, "accepted", number, "from", tuner->incumbent, text, err));
+    tuner->candidates[number].accepted = true;
+    tuner->incumbent = number;
+    return PB_OK;
+}
+
+static enum pb_status roll_back(struct pb_tuner *tuner, size_t number, struct pb_error *err)
+{
+    const struct pb_candidate *candidate = candidate_at(tuner, number);
+    char text[400];
+
+    if (candidate->ruling.decision == PB_DECISION_MEETS) {
+        snprintf(text, sizeof(text), "%s; %s", candidate->ruling.reason,
+                 candidate->too_far ? "but it is farther than max_change from the incumbent"
+                                    : "but it is no better than the incumbent");
+    } else if (candidate->ruling.decision == PB_DECISION_OPEN) {
+        snprintf(text, sizeof(text), "the budget ended before it was decided");
+    } else {
+        snprintf(text, sizeof(text), "%s", candidate->ruling.reason);
+    }
+    return pb_bench_note(tuner, "rolled_back", number, "to", tuner->incumbent, text, err);
+}
+
+/* May this candidate replace the incumbent? */
+static bool acceptable(struct pb_tuner *tuner, size_t number)
+{
+    const struct pb_point *from = &tuner->candidates[tuner->incumbent].point;
+    struct pb_candidate *candidate = &tuner->candidates[number];
+
+    if (!meets(tuner, number)) {
+        return false;
+    }
+    if (!meets(tuner, tuner->incumbent)) {
+        return true; /* climbing out: each step was bounded from the one measured before */
+    }
+    if (!pb_better(tuner, number, tuner->incumbent)) {
+        return false;
+    }
+    candidate->too_far = !pb_space_within_step(&tuner->space, from, &candidate->point);
+    return !candidate->too_far;
+}
+
+/* Judges a point and accepts or rolls back.  A point that was judged before is not noted again,
+ * unless it may now be accepted. */
+static enum pb_status propose(struct pb_tuner *tuner, const struct pb_point *point,
+                              size_t *ret_number, struct pb_error *err)
+{
+    size_t number = 0;
+
+    PB_TRY(pb_bench_candidate(tuner, point, &number, err));
+    bool known = tuner->candidates[number].judged;
+
+    *ret_number = number;
+    if (number == tuner->incumbent) {
+        return PB_OK;
+    }
+    PB_TRY(pb_bench_judge(tuner, number, tuner->plan.min_runs, err));
+    if (acceptable(tuner, number)) {
+        return accept(tuner, number, err);
+    }
+    return known ? PB_OK : roll_back(tuner, number, err);
+}
+
+static enum pb_status propose_along(struct pb_tuner *tuner, const struct pb_point *base, size_t dim,
+                                    uint32_t index, size_t *ret_number, struct pb_error *err)
+{
+    struct pb_point point = *base;
+
+    point.index[dim] = index;
+    return propose(tuner, &point, ret_number, err);
+}
+
+/* Nothing more can be measured. */
+static bool finished(const struct pb_tuner *tuner)
+{
+    return tuner->exhausted;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Bisects one dimension of the incumbent downward.  `failing`: one past the largest index below the
+ * incumbent's that is known to fail, 0: none is. */
+static enum pb_status shrink(struct pb_tuner *tuner, size_t dim, uint32_t failing,
+                             struct pb_error *err)
+{
+    while (!finished(tuner)) {
+        struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
+        uint32_t here = base.index[dim];
+        uint32_t reach = pb_space_reach(&tuner->space, dim, here, false);
+        uint32_t target = failing == 0 ? reach : larger(reach, (failing - 1 + here) / 2);
+        size_t number = 0;
+
+        if (here <= failing || target == here) {
+            break;
+        }
+        PB_TRY(propose_along(tuner, &base, dim, target, &number, err));
+        if (number != tuner->incumbent) {
+            failing = target + 1;
+        }
+    }
+    return PB_OK;
+}
+
+/* Measures the setting one value above the incumbent's: both must hold where latency is monotone.
+ * Where the larger one does not, the incumbent has to prove itself once more. */
+static enum pb_status check_above(struct pb_tuner *tuner, size_t dim, struct pb_error *err)
+{
+    struct pb_point point = candidate_at(tuner, tuner->incumbent)->point;
+    size_t best = tuner->incumbent, above = 0;
+
+    if (point.index[dim] + 1 >= tuner->space.dims[dim].count || finished(tuner)) {
+        return PB_OK;
+    }
+    point.index[dim]++;
+    PB_TRY(propose(tuner, &point, &above, err));
+    if (meets(tuner, above) || candidate_at(tuner, above)->ruling.decision == PB_DECISION_OPEN) {
+        return PB_OK;
+    }
+    PB_TRY(pb_bench_judge(tuner, best, tuner->plan.max_runs, err));
+    tuner->not_monotone = meets(tuner, best);
+    return PB_OK;
+}
+
+/* The cheapest candidate that met the objectives and may still be recommended; the original when
+ * none did. */
+static size_t best_standing(const struct pb_tuner *tuner)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < tuner->candidate_count; i++) {
+        const struct pb_candidate *candidate = candidate_at(tuner, i);
+        bool stands = candidate->accepted && meets(tuner, i);
+
+        if (stands && (!meets(tuner, best) || pb_better(tuner, i, best))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* After more evidence an accepted setting may stand no longer: back to the best that does. */
+static enum pb_status retreat(struct pb_tuner *tuner, struct pb_error *err)
+{
+    size_t fallen = tuner->incumbent;
+
+    if (meets(tuner, fallen) || fallen == 0) {
+        return PB_OK;
+    }
+    tuner->candidates[fallen].accepted = false;
+    tuner->incumbent = best_standing(tuner);
+    return roll_back(tuner, fallen, err);
+}
+
+/* A dimension that costs nothing: does another value of it carry a cheaper pool? */
+static enum pb_status try_carrying(struct pb_tuner *tuner, size_t dim, size_t cost_dim,
+                                   struct pb_error *err)
+{
+    for (uint32_t i = 0; i < tuner->space.dims[dim].count && !finished(tuner); i++) {
+        struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
+        size_t number = 0;
+
+        if (base.index[cost_dim] == 0 || base.index[dim] == i) {
+            continue;
+        }
+        base.index[cost_dim]--;
+        PB_TRY(propose_along(tuner, &base, dim, i, &number, err));
+        if (number == tuner->incumbent) {
+            PB_TRY(shrink(tuner, cost_dim, 0, err));
+        }
+    }
+    return PB_OK;
+}
+
+/* Follows a measured cost, or the margin, downhill along an ordered dimension. */
+static enum pb_status descend(struct pb_tuner *tuner, size_t dim, struct pb_error *err)
+{
+    const struct pb_dimension *d = &tuner->space.dims[dim];
+    uint32_t step = larger(1, (uint32_t)d->count / 4);
+
+    while (step > 0 && !finished(tuner)) {
+        struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
+        uint32_t here = base.index[dim];
+        uint32_t down =
+            larger(pb_space_reach(&tuner->space, dim, here, false), here > step ? here - step : 0);
+        uint32_t up = smaller(pb_space_reach(&tuner->space, dim, here, true),
+                              smaller(here + step, (uint32_t)d->count - 1));
+        size_t number = 0;
+
+        PB_TRY(propose_along(tuner, &base, dim, down, &number, err));
+        if (number != tuner->incumbent || down == here) {
+            PB_TRY(propose_along(tuner, &base, dim, up, &number, err));
+        }
+        if (candidate_at(tuner, tuner->incumbent)->point.index[dim] == here) {
+            step /= 2;
+        }
+    }
+    return PB_OK;
+}
+
+static enum pb_status try_each(struct pb_tuner *tuner, size_t dim, struct pb_error *err)
+{
+    for (uint32_t i = 0; i < tuner->space.dims[dim].count && !finished(tuner); i++) {
+        struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
+        size_t number = 0;
+
+        PB_TRY(propose_along(tuner, &base, dim, i, &number, err));
+    }
+    return PB_OK;
+}
+
+/* The dimension whose shrinking saves workers; -1: none is varied. */
+static int cost_dimension(const struct pb_tuner *tuner)
+{
+    return tuner->space.size_dim >= 0 ? tuner->space.size_dim : tuner->space.overflow_dim;
+}
+
+static enum pb_status improve_dimension(struct pb_tuner *tuner, size_t dim, struct pb_error *err)
+{
+    int cost_dim = cost_dimension(tuner);
+
+    if (tuner->plan.cost_known && pb_space_is_cost(&tuner->space, dim)) {
+        PB_TRY(shrink(tuner, dim, 0, err));
+        PB_TRY(check_above(tuner, dim, err));
+        return retreat(tuner, err);
+    }
+    if (tuner->plan.cost_known && cost_dim >= 0) {
+        return try_carrying(tuner, dim, (size_t)cost_dim, err);
+    }
+    return tuner->space.dims[dim].ordered ? descend(tuner, dim, err) : try_each(tuner, dim, err);
+}
+
+/* Cost dimensions first: they need no luck. */
+static enum pb_status improve_round(struct pb_tuner *tuner, struct pb_error *err)
+{
+    for (int cost = 1; cost >= 0; cost--) {
+        for (size_t dim = 0; dim < tuner->space.count && !finished(tuner); dim++) {
+            if (pb_space_is_cost(&tuner->space, dim) == (cost == 1)) {
+                PB_TRY(improve_dimension(tuner, dim, err));
+            }
+        }
+    }
+    return PB_OK;
+}
+
+/* More than the objective allows sits idle: fewer workers are wanted, not more. */
+static bool too_many(const struct pb_tuner *tuner, size_t number)
+{
+    const struct pb_ruling *ruling = &candidate_at(tuner, number)->ruling;
+    const struct pb_trial_entry *entries[1];
+
+    if (ruling->objective < 0 ||
+        pb_bench_results(tuner, number, false, tuner->plan.stressed, entries, 1) == 0) {
+        return false;
+    }
+    const struct pb_objective *objective = &tuner->scenario->objectives[ruling->objective];
+    const struct pb_trial_objective *seen = &entries[0]->result.objectives[ruling->objective];
+
+    enum pb_metric metric = objective->metric;
+
+    if (metric == PB_METRIC_UTILIZATION || metric == PB_METRIC_CORE_UTILIZATION) {
+        return objective->op != PB_OP_LESS && seen->measured < seen->limit;
+    }
+    return objective->op == PB_OP_LESS &&
+           (metric == PB_METRIC_MEMORY || metric == PB_METRIC_PEAK_WORKERS ||
+            metric == PB_METRIC_MEAN_WORKERS);
+}
+
+/* Where the next measurement of a bracketing goes; `here` when nothing is left. */
+static uint32_t bracket_next(const struct pb_space *space, size_t dim, uint32_t here, int64_t low,
+                             int64_t high)
+{
+    int64_t last = (int64_t)space->dims[dim].count;
+
+    if (high - low <= 1) {
+        return here;
+    }
+    if (low >= 0 && high < last) {
+        return (uint32_t)((low + high) / 2);
+    }
+    return pb_space_reach(space, dim, here, high >= last);
+}
+
+/* Looks along an ordered dimension for a setting that meets the objectives, from `start` toward
+ * where they are missed less; the step grows with the size. */
+static enum pb_status bracket(struct pb_tuner *tuner, size_t dim, size_t start, bool downward,
+                              struct pb_error *err)
+{
+    struct pb_point base = candidate_at(tuner, start)->point;
+    int64_t low = -1, high = (int64_t)tuner->space.dims[dim].count;
+    size_t number = start;
+
+    while (!finished(tuner) && !meets(tuner, tuner->incumbent)) {
+        uint32_t here = candidate_at(tuner, number)->point.index[dim], next;
+
+        if (downward || too_many(tuner, number)) {
+            high = here;
+        } else {
+            low = here;
+        }
+        next = bracket_next(&tuner->space, dim, here, low, high);
+        if (next == here) {
+            break;
+        }
+        PB_TRY(propose_along(tuner, &base, dim, next, &number, err));
+    }
+    return PB_OK;
+}
+
+/* Bracketing upward, then downward: a CPU-bound pool may be too large. */
+static enum pb_status bracket_both(struct pb_tuner *tuner, size_t dim, size_t start,
+                                   struct pb_error *err)
+{
+    PB_TRY(bracket(tuner, dim, start, false, err));
+    return bracket(tuner, dim, start, true, err);
+}
+
+/* The candidate that came closest, by its margin: what another dimension is tried from. */
+static size_t closest(const struct pb_tuner *tuner)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < tuner->candidate_count; i++) {
+        double margin = candidate_at(tuner, i)->ruling.margin;
+
+        if (pb_space_inside(&tuner->space, &candidate_at(tuner, i)->point) && !isnan(margin) &&
+            !(candidate_at(tuner, best)->ruling.margin >= margin)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static enum pb_status find_feasible(struct pb_tuner *tuner, size_t start, struct pb_error *err)
+{
+    for (int cost = 1; cost >= 0; cost--) {
+        for (size_t dim = 0; dim < tuner->space.count; dim++) {
+            if (pb_space_is_cost(&tuner->space, dim) != (cost == 1) || finished(tuner) ||
+                meets(tuner, tuner->incumbent)) {
+                continue;
+            }
+            size_t from = closest(tuner);
+
+            from = pb_space_inside(&tuner->space, &candidate_at(tuner, from)->point) ? from : start;
+            if (cost == 1) {
+                PB_TRY(bracket_both(tuner, dim, from, err));
+                continue;
+            }
+            for (uint32_t i = 0; i < tuner->space.dims[dim].count && !finished(tuner) &&
+                                 !meets(tuner, tuner->incumbent);
+                 i++) {
+                struct pb_point base = candidate_at(tuner, from)->point;
+                size_t number = 0;
+
+                PB_TRY(propose_along(tuner, &base, dim, i, &number, err));
+            }
+        }
+    }
+    return PB_OK;
+}
+
+/* The next setting of the sweep: not judged yet, and the cheapest of those; false: none is left. */
+static bool next_unswept(const struct pb_tuner *tuner, uint64_t *ret_setting)
+{
+    const struct pb_point *now = &candidate_at(tuner, tuner->incumbent)->point;
+    int64_t least = INT64_MAX, limit = INT64_MAX;
+
+    if (tuner->plan.cost_known && meets(tuner, tuner->incumbent)) {
+        limit = pb_space_workers(&tuner->space, now);
+    }
+    for (uint64_t i = 0; i < tuner->space.settings; i++) {
+        struct pb_point point = pb_space_at(&tuner->space, i);
+        int64_t workers = pb_space_workers(&tuner->space, &point);
+        bool judged = false;
+
+        for (size_t c = 0; c < tuner->candidate_count && !judged; c++) {
+            judged = candidate_at(tuner, c)->judged &&
+                     pb_space_same(&tuner->space, &candidate_at(tuner, c)->point, &point);
+        }
+        if (!judged && workers <= limit && workers < least) {
+            least = workers;
+            *ret_setting = i;
+        }
+    }
+    return least != INT64_MAX;
+}
+
+/* Settings and runs are both small here: sweeping was checked against the budget. */
+static enum pb_status sweep(struct pb_tuner *tuner, struct pb_error *err)
+{
+    uint64_t setting = 0;
+
+    while (!finished(tuner) && next_unswept(tuner, &setting)) {
+        struct pb_point point = pb_space_at(&tuner->space, setting);
+        size_t number = 0;
+
+        PB_TRY(propose(tuner, &point, &number, err));
+    }
+    tuner->swept = !finished(tuner);
+    return PB_OK;
+}
+
+static bool sweep_fits(const struct pb_tuner *tuner)
+{
+    struct pb_tune_estimate estimate;
+
+    return pb_tune_estimate(tuner->scenario, tuner->options, &estimate, NULL) == PB_OK &&
+           !estimate.coordinate;
+}
+
+/* The first point inside the declared range: the original itself, or the nearest declared one. */
+static enum pb_status enter_space(struct pb_tuner *tuner, size_t *ret_start, struct pb_error *err)
+{
+    struct pb_point start = pb_space_nearest(&tuner->space, &candidate_at(tuner, 0)->point);
+
+    if (pb_space_inside(&tuner->space, &candidate_at(tuner, 0)->point)) {
+        *ret_start = 0;
+        return PB_OK;
+    }
+    return propose(tuner, &start, ret_start, err);
+}
+
+enum pb_status pb_search(struct pb_tuner *tuner, struct pb_error *err)
+{
+    size_t start = 0;
+
+    tuner->stage = PB_STAGE_SEARCH;
+    PB_TRY(enter_space(tuner, &start, err));
+    if (!meets(tuner, tuner->incumbent)) {
+        PB_TRY(find_feasible(tuner, start, err));
+    }
+    for (int round = 0; round < ROUNDS_MAX && meets(tuner, tuner->incumbent); round++) {
+        size_t before = tuner->incumbent;
+
+        if (!pb_space_inside(&tuner->space, &candidate_at(tuner, before)->point)) {
+            break; /* the original stands outside, and nothing inside was better */
+        }
+        PB_TRY(improve_round(tuner, err));
+        if (tuner->incumbent == before || finished(tuner)) {
+            break;
+        }
+    }
+    if (sweep_fits(tuner)) {
+        PB_TRY(sweep(tuner, err));
+    }
+    tuner->search_cut = tuner->exhausted;
+    return PB_OK;
+}

@@ -1,0 +1,106 @@
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "tuner/tuner_internal.h"
+
+/* NaN is written as null; infinities as the largest number, which JSON can carry. */
+static bool add_number(cJSON *object, const char *key, double value)
+{
+    if (isnan(value)) {
+        return cJSON_AddNullToObject(object, key) != NULL;
+    }
+    return cJSON_AddNumberToObject(object, key, isinf(value) ? copysign(1e300, value) : value) !=
+           NULL;
+}
+
+static bool add_objective(const struct pb_trial_objective *o, cJSON *array)
+{
+    cJSON *item = cJSON_CreateObject();
+
+    if (!cJSON_AddItemToArray(array, item)) {
+        cJSON_Delete(item);
+        return false;
+    }
+    return cJSON_AddStringToObject(item, "answer", pb_answer_name(o->answer)) != NULL &&
+           add_number(item, "measured", o->measured) && add_number(item, "limit", o->limit) &&
+           add_number(item, "limit_high", o->limit_high) &&
+           add_number(item, "bad_ratio", o->bad_ratio) &&
+           add_number(item, "bad_limit", o->bad_limit) && add_number(item, "bad_low", o->bad_low) &&
+           add_number(item, "bad_high", o->bad_high);
+}
+
+bool pb_trial_to_json(const struct pb_trial_result *result, cJSON *line)
+{
+    const char *why = result->crashed ? result->crashed_why : result->invalid_why;
+    bool fine = cJSON_AddBoolToObject(line, "valid", result->valid) != NULL &&
+                cJSON_AddBoolToObject(line, "crashed", result->crashed) != NULL &&
+                cJSON_AddStringToObject(line, "why", why) != NULL &&
+                add_number(line, "p50_ns", (double)result->p50_ns) &&
+                add_number(line, "p99_ns", (double)result->p99_ns) &&
+                add_number(line, "mean_workers", result->mean_workers) &&
+                add_number(line, "throughput_per_s", result->throughput_per_s) &&
+                add_number(line, "utilization_ratio", result->utilization_ratio) &&
+                add_number(line, "peak_rss_bytes", (double)result->peak_rss_bytes) &&
+                add_number(line, "requests", (double)result->requests) &&
+                add_number(line, "elapsed_ns", (double)result->elapsed_ns);
+    cJSON *array = fine ? cJSON_AddArrayToObject(line, "objectives") : NULL;
+
+    for (size_t i = 0; array != NULL && i < result->objective_count; i++) {
+        fine = fine && add_objective(&result->objectives[i], array);
+    }
+    return fine && array != NULL;
+}
+
+static enum pb_answer answer_of(const char *name)
+{
+    for (int i = 0; i < PB_ANSWER_COUNT; i++) {
+        if (strcmp(pb_answer_name((enum pb_answer)i), name) == 0) {
+            return (enum pb_answer)i;
+        }
+    }
+    return PB_ANSWER_NO_DATA;
+}
+
+enum pb_status pb_trial_from_json(const cJSON *line, size_t objective_count,
+                                  struct pb_trial_result *ret_result, struct pb_error *err)
+{
+    const cJSON *array = pb_json_at(line, "objectives"), *item = NULL;
+    struct pb_trial_result result = { 0 };
+
+    result.valid = pb_json_bool(line, "valid", false);
+    result.crashed = pb_json_bool(line, "crashed", false);
+    snprintf(result.crashed ? result.crashed_why : result.invalid_why, sizeof(result.invalid_why),
+             "%s", pb_json_str(line, "why", ""));
+    result.p50_ns = pb_json_int(line, "p50_ns", 0);
+    result.p99_ns = pb_json_int(line, "p99_ns", 0);
+    result.mean_workers = pb_json_num(line, "mean_workers", NAN);
+    result.throughput_per_s = pb_json_num(line, "throughput_per_s", NAN);
+    result.utilization_ratio = pb_json_num(line, "utilization_ratio", NAN);
+    result.peak_rss_bytes = pb_json_int(line, "peak_rss_bytes", -1);
+    result.requests = (uint64_t)pb_json_int(line, "requests", 0);
+    result.elapsed_ns = pb_json_int(line, "elapsed_ns", 0);
+    if (!cJSON_IsArray(array) || (size_t)cJSON_GetArraySize(array) > PB_OBJECTIVES_MAX ||
+        (result.valid && !result.crashed && (size_t)cJSON_GetArraySize(array) != objective_count)) {
+        return pb_fail(err, PB_ECORRUPT,
+                       "the journal's trial %" PRId64 " was judged by other objectives",
+                       pb_json_int(line, "trial", 0));
+    }
+    cJSON_ArrayForEach(item, array)
+    {
+        result.objectives[result.objective_count++] = (struct pb_trial_objective){
+            .answer = answer_of(pb_json_str(item, "answer", "")),
+            .measured = pb_json_num(item, "measured", NAN),
+            .limit = pb_json_num(item, "limit", NAN),
+            .limit_high = pb_json_num(item, "limit_high", NAN),
+            .bad_ratio = pb_json_num(item, "bad_ratio", NAN),
+            .bad_limit = pb_json_num(item, "bad_limit", NAN),
+            .bad_low = pb_json_num(item, "bad_low", NAN),
+            .bad_high = pb_json_num(item, "bad_high", NAN),
+        };
+    }
+    *ret_result = result;
+    return PB_OK;
+}
