@@ -9,6 +9,8 @@
 #include "cli/command.h"
 #include "harness/schedule.h"
 
+#define NO_NUMBER ((double)NAN)
+
 /* What is expected of one phase.  Waits are M/G/c approximations: Erlang C scaled by Allen and
  * Cunneen's (ca2 + cs2) / 2, which is exact for M/M/c only; NaN where the phase is no steady state.
  */
@@ -45,7 +47,7 @@ static void plan_phase(const struct pb_scenario *scenario, const struct pb_sched
     plan->planned = schedule->planned[i];
     plan->workers = (double)workers;
     plan->utilization_ratio = fmin(1, plan->load.mean_erlangs / (double)workers);
-    plan->wait_mean_ns = plan->waiting_ratio = NAN;
+    plan->wait_mean_ns = plan->waiting_ratio = NO_NUMBER;
     if (steady && service_s > 0 && plan->load.mean_erlangs < (double)workers) {
         double ca2 = phase->arrival == PB_ARRIVAL_POISSON ? 1 : 0;
 

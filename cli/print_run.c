@@ -5,6 +5,8 @@
 
 #include "poolbench/macros.h"
 
+#define NO_NUMBER ((double)NAN)
+
 #include "base/json.h"
 #include "base/quantity.h"
 #include "cli/print.h"
@@ -188,93 +190,139 @@ static const char *format_interval(const char *unit, double low, double high, ch
     return text;
 }
 
-static void print_limit(FILE *out, const cJSON *objective, const char *unit)
+/* Widths of the objectives' table, from what stands in it. */
+struct widths {
+    int answer, name;
+    bool with_phase;
+};
+
+static const char *answer_word(const cJSON *objective)
 {
-    const cJSON *limit = pb_json_at(objective, "limit");
-    char a[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT];
-
-    if (cJSON_IsArray(limit)) {
-        (void)fprintf(out, "  %s",
-                      format_interval(unit, pb_json_num(objective, "limit.0", NAN),
-                                      pb_json_num(objective, "limit.1", NAN), interval,
-                                      sizeof(interval)));
-    } else if (cJSON_IsNumber(limit)) {
-        (void)fprintf(out, "  %s", format_value(unit, limit->valuedouble, a));
-    }
-}
-
-static void print_good_share(FILE *out, const cJSON *objective)
-{
-    double bad = pb_json_num(objective, "bad_ratio", NAN);
-    double allowed = pb_json_num(objective, "bad_limit", NAN);
-    char share[PB_QUANTITY_TEXT], limit[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT];
-
-    if (isnan(bad) || strcmp(pb_json_str(objective, "unit", ""), "ns") != 0) {
-        return;
-    }
-    (void)fprintf(out, "        %-30s %10s  %-22s  %s\n", "ok within the limit",
-                  pb_format_percent(1 - bad, share),
-                  format_interval("ratio", 1 - pb_json_num(objective, "bad_high", NAN),
-                                  1 - pb_json_num(objective, "bad_low", NAN), interval,
-                                  sizeof(interval)),
-                  pb_format_percent(1 - allowed, limit));
-}
-
-static void print_objective(FILE *out, const cJSON *objective, bool with_phase)
-{
-    const char *unit = pb_json_str(objective, "unit", "");
     const char *answer = pb_json_str(objective, "answer", "?");
     bool warn = strcmp(pb_json_str(objective, "level", "fail"), "warn") == 0;
-    double margin = pb_json_num(objective, "margin_ratio", NAN);
-    char name[160], value[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT],
-        margin_text[PB_QUANTITY_TEXT];
 
-    (void)snprintf(name, sizeof(name), "%s%s%s", pb_json_str(objective, "expression", "?"),
-                   with_phase ? "  in " : "",
-                   with_phase ? pb_json_str(objective, "phase", "") : "");
-    (void)fputs("  ", out);
-    print_word(out, answer,
-               strcmp(answer, "PASS") == 0            ? "\033[32m"
-               : strcmp(answer, "FAIL") == 0 && !warn ? "\033[31m"
-                                                      : "\033[33m");
-    (void)fprintf(out, "%*s%-30s %10s  %-22s", strlen(answer) < 4 ? 4 : 2, "", name,
-                  format_value(unit, pb_json_num(objective, "measured", NAN), value),
-                  format_interval(unit, pb_json_num(objective, "ci_low", NAN),
-                                  pb_json_num(objective, "ci_high", NAN), interval,
-                                  sizeof(interval)));
-    print_limit(out, objective, unit);
-    if (!isnan(margin)) {
-        (void)fprintf(out, "  margin %s", pb_format_percent(fabs(margin), margin_text));
-        (void)fputs(margin < 0 ? " over" : "", out);
-    }
-    if (warn) {
-        (void)fputs("  (warns only)", out);
-    }
-    (void)fputc('\n', out);
-    print_good_share(out, objective);
-    if (strcmp(answer, "INCONCLUSIVE") == 0 &&
-        !isnan(pb_json_num(objective, "more_seconds", NAN))) {
-        (void)fprintf(out, "        about %.0f more seconds would decide\n",
-                      ceil(pb_json_num(objective, "more_seconds", NAN)));
-    }
+    return warn && strcmp(answer, "FAIL") == 0 ? "warn" : answer;
 }
 
-static void print_objectives(FILE *out, const cJSON *json)
+static void objective_name(const cJSON *objective, bool with_phase, char *name, size_t size)
+{
+    const char *phase = pb_json_str(objective, "phase", "");
+
+    (void)snprintf(name, size, "%s%s%s", with_phase ? phase : "", with_phase && *phase ? ": " : "",
+                   pb_json_str(objective, "expression", "?"));
+}
+
+static struct widths measure_objectives(const cJSON *json)
 {
     const cJSON *objective, *phase;
+    struct widths widths = { .answer = 4, .name = 24 };
     int recorded = 0;
 
     cJSON_ArrayForEach(phase, pb_json_at(json, "phases"))
     {
         recorded += pb_json_bool(phase, "record", true);
     }
+    widths.with_phase = recorded > 1;
+    cJSON_ArrayForEach(objective, pb_json_at(json, "objectives"))
+    {
+        char name[160];
+        int answer_len = (int)strlen(answer_word(objective));
+
+        objective_name(objective, widths.with_phase, name, sizeof(name));
+        widths.answer = answer_len > widths.answer ? answer_len : widths.answer;
+        widths.name = (int)strlen(name) > widths.name ? (int)strlen(name) : widths.name;
+    }
+    return widths;
+}
+
+static void format_limit(const cJSON *objective, const char *unit, char *text, size_t size)
+{
+    const cJSON *limit = pb_json_at(objective, "limit");
+    char one[PB_QUANTITY_TEXT];
+
+    if (cJSON_IsArray(limit)) {
+        (void)format_interval(unit, pb_json_num(objective, "limit.0", NO_NUMBER),
+                              pb_json_num(objective, "limit.1", NO_NUMBER), text, size);
+    } else {
+        (void)snprintf(text, size, "%s",
+                       cJSON_IsNumber(limit) ? format_value(unit, limit->valuedouble, one) : "");
+    }
+}
+
+static void format_margin(const cJSON *objective, char *text, size_t size)
+{
+    double margin = pb_json_num(objective, "margin_ratio", NO_NUMBER);
+    char one[PB_QUANTITY_TEXT];
+
+    (void)snprintf(text, size, "%s%s", isnan(margin) ? "" : pb_format_percent(fabs(margin), one),
+                   !isnan(margin) && margin < 0 ? " over" : "");
+}
+
+/* A latency quantile is judged by the share of requests within the limit: say both. */
+static void print_good_share(FILE *out, const cJSON *objective, const struct widths *widths)
+{
+    double bad = pb_json_num(objective, "bad_ratio", NO_NUMBER);
+    char share[PB_QUANTITY_TEXT], limit[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT];
+
+    if (isnan(bad) || strcmp(pb_json_str(objective, "unit", ""), "ns") != 0) {
+        return;
+    }
+    (void)fprintf(out, "  %*s  %-*s %10s  %-20s %12s\n", widths->answer, "", widths->name,
+                  "  = ok within the limit", pb_format_percent(1 - bad, share),
+                  format_interval("ratio", 1 - pb_json_num(objective, "bad_high", NO_NUMBER),
+                                  1 - pb_json_num(objective, "bad_low", NO_NUMBER), interval,
+                                  sizeof(interval)),
+                  pb_format_percent(1 - pb_json_num(objective, "bad_limit", 0), limit));
+}
+
+static const char *answer_colour(const char *word)
+{
+    return strcmp(word, "PASS") == 0   ? "\033[32m"
+           : strcmp(word, "FAIL") == 0 ? "\033[31m"
+                                       : "\033[33m";
+}
+
+static void print_objective(FILE *out, const cJSON *objective, const struct widths *widths)
+{
+    const char *unit = pb_json_str(objective, "unit", ""), *word = answer_word(objective);
+    char name[160], value[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT],
+        limit[2 * PB_QUANTITY_TEXT], margin[PB_QUANTITY_TEXT];
+    const char *why = pb_json_str(objective, "why", NULL);
+
+    objective_name(objective, widths->with_phase, name, sizeof(name));
+    format_limit(objective, unit, limit, sizeof(limit));
+    format_margin(objective, margin, sizeof(margin));
+    (void)fputs("  ", out);
+    print_word(out, word, answer_colour(word));
+    (void)fprintf(out, "%*s  %-*s %10s  %-20s %12s  %8s", widths->answer - (int)strlen(word), "",
+                  widths->name, name,
+                  format_value(unit, pb_json_num(objective, "measured", NO_NUMBER), value),
+                  format_interval(unit, pb_json_num(objective, "ci_low", NO_NUMBER),
+                                  pb_json_num(objective, "ci_high", NO_NUMBER), interval,
+                                  sizeof(interval)),
+                  limit, margin);
+    (void)fprintf(out, "%s%s\n", why && strcmp(word, "PASS") != 0 ? "  " : "",
+                  why && strcmp(word, "PASS") != 0 ? why : "");
+    print_good_share(out, objective, widths);
+    if (strcmp(word, "INCONCLUSIVE") == 0 &&
+        !isnan(pb_json_num(objective, "more_seconds", NO_NUMBER))) {
+        (void)fprintf(out, "  %*s    about %.0f more seconds would decide\n", widths->answer, "",
+                      ceil(pb_json_num(objective, "more_seconds", 0)));
+    }
+}
+
+static void print_objectives(FILE *out, const cJSON *json)
+{
+    const cJSON *objective;
+    struct widths widths = measure_objectives(json);
+
     if (cJSON_GetArraySize(pb_json_at(json, "objectives")) > 0) {
-        (void)fprintf(out, "        %-30s %10s  %-22s  %s\n", "objective", "measured",
-                      "95 % interval", "limit");
+        (void)fprintf(out, "  %*s  %-*s %10s  %-20s %12s  %8s\n", widths.answer, "", widths.name,
+                      "objective", "measured", "95 % interval", "limit", "margin");
     }
     cJSON_ArrayForEach(objective, pb_json_at(json, "objectives"))
     {
-        print_objective(out, objective, recorded > 1);
+        print_objective(out, objective, &widths);
     }
 }
 
@@ -347,9 +395,9 @@ static void print_accounts(FILE *out, const cJSON *json)
 static void print_resources(FILE *out, const cJSON *json)
 {
     const cJSON *totals = pb_json_at(json, "totals");
-    double utilization = pb_json_num(totals, "utilization_ratio", NAN);
-    double workers = pb_json_num(totals, "mean_workers", NAN);
-    double steal = pb_json_num(json, "resources.steal_ratio", NAN);
+    double utilization = pb_json_num(totals, "utilization_ratio", NO_NUMBER);
+    double workers = pb_json_num(totals, "mean_workers", NO_NUMBER);
+    double steal = pb_json_num(json, "resources.steal_ratio", NO_NUMBER);
     char busy[PB_QUANTITY_TEXT], alive[PB_QUANTITY_TEXT], share[PB_QUANTITY_TEXT],
         cpu[PB_QUANTITY_TEXT], memory[PB_QUANTITY_TEXT];
 
@@ -420,7 +468,7 @@ static void print_next(FILE *out, const cJSON *json, const char *folder, const c
     pb_print_reproduce(out, json);
     if (path && strcmp(verdict, "inconclusive") == 0) {
         (void)fprintf(out, "\nnext: poolbench run %s --runs 6", path);
-    } else if (path && cJSON_GetArraySize(pb_json_at(json, "settings.tune.vary")) > 0) {
+    } else if (path && pb_json_at(json, "scenario.requested.tune.vary")) {
         (void)fprintf(out, "\nnext: poolbench tune %s", path);
     } else if (folder) {
         const char *id = strrchr(folder, '/');

@@ -7,6 +7,8 @@
 #include "base/quantity.h"
 #include "cli/print.h"
 
+#define NO_NUMBER ((double)NAN)
+
 static const struct answer_words {
     const char *answer, *word, *colour;
 } answer_words[] = {
@@ -95,8 +97,9 @@ static void print_line_one(FILE *out, const cJSON *json)
 
 static void print_change(FILE *out, const cJSON *row)
 {
-    double change = pb_json_num(row, "change_ratio", NAN);
-    double low = pb_json_num(row, "ci_low", NAN), high = pb_json_num(row, "ci_high", NAN);
+    double change = pb_json_num(row, "change_ratio", NO_NUMBER);
+    double low = pb_json_num(row, "ci_low", NO_NUMBER),
+           high = pb_json_num(row, "ci_high", NO_NUMBER);
 
     if (isnan(change)) {
         (void)fputs("  no change seen", out);
@@ -112,8 +115,9 @@ static void print_effect(FILE *out, const char *name, const char *unit, const cJ
 {
     char now[PB_QUANTITY_TEXT], use[PB_QUANTITY_TEXT];
 
-    (void)fprintf(out, "  %-34s %10s %10s", name, in_unit(unit, pb_json_num(row, "now", NAN), now),
-                  in_unit(unit, pb_json_num(row, "use", NAN), use));
+    (void)fprintf(out, "  %-34s %10s %10s", name,
+                  in_unit(unit, pb_json_num(row, "now", NO_NUMBER), now),
+                  in_unit(unit, pb_json_num(row, "use", NO_NUMBER), use));
     print_change(out, row);
 }
 
@@ -149,9 +153,9 @@ static void print_evidence(FILE *out, const cJSON *json)
     (void)fprintf(out, "  %-34s %10s %10s  change, 95 %% interval\n", "", "now", "use");
     (void)fprintf(out, "  %-34s %10s %10s  %+.0f %%\n", unit,
                   in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
-                          pb_json_num(json, "cost.now", NAN), now),
+                          pb_json_num(json, "cost.now", NO_NUMBER), now),
                   in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
-                          pb_json_num(json, "cost.use", NAN), use),
+                          pb_json_num(json, "cost.use", NO_NUMBER), use),
                   100 * pb_json_num(json, "cost.change_ratio", 0));
     cJSON_ArrayForEach(row, pb_json_at(json, "evidence.objectives"))
     {
@@ -183,8 +187,8 @@ static void print_stress(FILE *out, const cJSON *json)
                       pb_json_int(stress, "workers_lost", 0) == 1 ? "" : "s");
     }
     (void)fprintf(out, ": p99 %s, busy %s, %s (measured, %lld runs)\n",
-                  in_unit("ns", pb_json_num(stress, "p99_ns", NAN), p99),
-                  in_unit("ratio", pb_json_num(stress, "utilization_ratio", NAN), busy),
+                  in_unit("ns", pb_json_num(stress, "p99_ns", NO_NUMBER), p99),
+                  in_unit("ratio", pb_json_num(stress, "utilization_ratio", NO_NUMBER), busy),
                   pb_json_str(stress, "answer", "?"), (long long)pb_json_int(stress, "runs", 0));
 }
 
@@ -203,8 +207,8 @@ static void print_tried(FILE *out, const cJSON *json)
     cJSON_ArrayForEach(row, pb_json_at(json, "settings"))
     {
         (void)fprintf(out, "  %7s %10s %5lld  %-13s ",
-                      in_unit("ratio", pb_json_num(row, "utilization_ratio", NAN), busy),
-                      in_unit("ns", pb_json_num(row, "p99_ns", NAN), p99),
+                      in_unit("ratio", pb_json_num(row, "utilization_ratio", NO_NUMBER), busy),
+                      in_unit("ns", pb_json_num(row, "p99_ns", NO_NUMBER), p99),
                       (long long)pb_json_int(row, "runs", 0), pb_json_str(row, "answer", "?"));
         print_setting(out, pb_json_at(row, "setting"));
         if (pb_json_bool(row, "recommended", false)) {
