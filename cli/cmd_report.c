@@ -11,7 +11,7 @@
 
 static int draw(const struct pb_args *args, const struct pb_document *documents, size_t count)
 {
-    const char *folders[REPORTED_MAX];
+    const char *folders[REPORTED_MAX] = { 0 };
     struct pb_chart_options options = { .png = pb_args_has(args, PB_OPT_PNG),
                                         .require = pb_args_has(args, PB_OPT_REQUIRE_CHARTS) };
     struct pb_chart_report report = { 0 };

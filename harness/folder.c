@@ -161,6 +161,24 @@ static enum pb_status try_create(const char *results, const char *id, struct pb_
     return status;
 }
 
+/* A folder whose name the caller chose: a run of a set, a trial of a tune. */
+static enum pb_status create_named(const char *results, const char *name,
+                                   struct pb_folder *ret_folder, struct pb_error *err)
+{
+    char id[NAME_MAX_BYTES + 1];
+    struct pb_folder folder;
+
+    sanitise(name, id);
+    enum pb_status status = try_create(results, id, &folder, err);
+
+    if (status == PB_EEXIST) {
+        return pb_fail(err, PB_EEXIST, "%s/%s: is there already", results, id);
+    }
+    PB_TRY(status);
+    *ret_folder = folder;
+    return PB_OK;
+}
+
 enum pb_status pb_folder_create(const char *results, const char *name, const char *infix,
                                 int64_t wall_ns, struct pb_folder *ret_folder, struct pb_error *err)
 {
@@ -171,6 +189,9 @@ enum pb_status pb_folder_create(const char *results, const char *name, const cha
     if (made != PB_OK) {
         errno = why.sys_errno;
         return made == PB_ESYS ? cannot_write(results, err) : pb_fail(err, made, "%s", why.text);
+    }
+    if (!infix) {
+        return create_named(results, name, ret_folder, err);
     }
     for (int i = 0; i < CREATE_TRIES; i++) {
         struct pb_folder folder;

@@ -21,7 +21,9 @@ struct pb_folder {
 };
 
 /* Makes results/ (if absent) and an empty locked temporary folder for `name` (sanitised to
- * [A-Za-z0-9._-], at most 60 bytes).  `infix`: "" or "tune".  PB_ESYS: results cannot be written.
+ * [A-Za-z0-9._-], at most 60 bytes).  `infix`: "" or "tune" before time and random digits; NULL:
+ * no time and digits, the name is all (PB_EEXIST when it is taken).  PB_ESYS: results cannot be
+ * written.
  */
 PB_MUST_USE enum pb_status pb_folder_create(const char *results, const char *name,
                                             const char *infix, int64_t wall_ns,

@@ -122,7 +122,7 @@ void pb_user_return(struct pb_user *user, int64_t done_ns);
 PB_MUST_USE enum pb_status pb_users_new(struct pb_load *load);
 void pb_users_free(struct pb_load *load);
 
-/* Thread: injects the faults at their times until the load is over. */
-void *pb_faults_main(void *load);
+/* Thread of a pb_load: injects the faults at their times until the load is over. */
+void *pb_faults_main(void *ctx);
 
 #endif

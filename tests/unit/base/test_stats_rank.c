@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "base/stats.h"
+#include "support/alloc.h"
 #include "support/test.h"
 
 /* Hollander and Wolfe, depression scale, as in R's ?wilcox.test. */
@@ -251,5 +252,37 @@ PB_TEST(hodges_lehmann_gives_no_interval_from_too_few)
         PB_ASSERT_OK(pb_hodges_lehmann(d, n, 0.95, &estimate, &interval));
         PB_ASSERT_NEAR(((double)n + 1) / 2, estimate, 0);
         ck_assert(interval.confidence == 0 && isnan(interval.low) && isnan(interval.high));
+    }
+}
+
+PB_TEST(rank_statistics_without_memory_say_so_and_change_nothing)
+{
+    double d[9];
+
+    differences(d);
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_signed_rank test = { .v = 7 };
+        enum pb_status status = pb_signed_rank_test(d, 9, &test);
+
+        ck_assert_int_eq(pb_alloc_failed() ? PB_ENOMEM : PB_OK, status);
+        PB_ASSERT_NEAR(status == PB_OK ? 40 : 7, test.v, 0);
+    }
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_interval interval = { 7, 7, 7 };
+        double estimate = 7;
+        enum pb_status status = pb_hodges_lehmann(d, 9, 0.95, &estimate, &interval);
+
+        ck_assert_int_eq(pb_alloc_failed() ? PB_ENOMEM : PB_OK, status);
+        ck_assert_int_eq(status == PB_OK, estimate != 7 && interval.low != 7);
+    }
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_interval interval = { 7, 7, 7 };
+        enum pb_status status = pb_median_interval(d, 9, 0.95, &interval);
+
+        ck_assert_int_eq(pb_alloc_failed() ? PB_ENOMEM : PB_OK, status);
+        ck_assert_int_eq(status == PB_OK, interval.low != 7);
     }
 }
