@@ -34,6 +34,30 @@ double pb_bench_median(double *x, size_t count)
     return count % 2 ? x[count / 2] : (x[count / 2 - 1] + x[count / 2]) / 2.0;
 }
 
+void pb_bench_interleave(double (*a)(void *ctx), double (*b)(void *ctx), void *ctx,
+                         struct pb_bench_duel *ret_duel)
+{
+    double of_a[PB_BENCH_ROUNDS], of_b[PB_BENCH_ROUNDS], ratio[PB_BENCH_ROUNDS];
+
+    (void)a(ctx);
+    (void)b(ctx);
+    for (size_t round = 0; round < PB_BENCH_ROUNDS; round++) {
+        if (round % 2 == 0) {
+            of_a[round] = a(ctx);
+            of_b[round] = b(ctx);
+        } else {
+            of_b[round] = b(ctx);
+            of_a[round] = a(ctx);
+        }
+        ratio[round] = of_b[round] / of_a[round];
+    }
+    ret_duel->a = pb_bench_median(of_a, PB_BENCH_ROUNDS);
+    ret_duel->b = pb_bench_median(of_b, PB_BENCH_ROUNDS);
+    ret_duel->ratio = pb_bench_median(ratio, PB_BENCH_ROUNDS);
+    ret_duel->low = ratio[0];
+    ret_duel->high = ratio[PB_BENCH_ROUNDS - 1];
+}
+
 void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus)
 {
     CPU_ZERO(&ret_cpus->set);

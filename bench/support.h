@@ -18,6 +18,17 @@ void pb_bench_tell(const struct pb_figure *figure);
 /* Median of `count` >= 1 values, which get sorted: then x[0] and x[count - 1] are the range. */
 double pb_bench_median(double *x, size_t count);
 
+/* Two subjects measured in turn, so that whatever else the machine does hits both. */
+struct pb_bench_duel {
+    double a, b;             /* medians */
+    double ratio, low, high; /* median and range of b / a, round by round */
+};
+#define PB_BENCH_ROUNDS 9
+/* Measures each PB_BENCH_ROUNDS times after one unmeasured time, the first to go changing every
+ * round. */
+void pb_bench_interleave(double (*a)(void *ctx), double (*b)(void *ctx), void *ctx,
+                         struct pb_bench_duel *ret_duel);
+
 /* The CPUs this process may use, read before anything is pinned. */
 struct pb_bench_cpus {
     cpu_set_t set;
