@@ -19,7 +19,7 @@ static int draw(const struct pb_args *args, const struct pb_document *documents,
     char *path = NULL;
     bool tune = documents[0].entry.kind == PB_FOLDER_TUNE;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && i < REPORTED_MAX; i++) {
         folders[i] = documents[i].entry.path;
     }
     enum pb_status status = tune ? pb_charts_tune(folders[0], &options, &report, &err)

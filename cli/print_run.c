@@ -249,6 +249,7 @@ static void format_limit(const cJSON *objective, const char *unit, char *text, s
     }
 }
 
+/* Beyond twice the limit a factor says more than a percentage. */
 static void format_margin(const cJSON *objective, char *text, size_t size)
 {
     double margin = pb_json_num(objective, "margin_ratio", NO_NUMBER);
@@ -285,6 +286,8 @@ static const char *answer_colour(const char *word)
 static void print_objective(FILE *out, const cJSON *objective, const struct widths *widths)
 {
     const char *unit = pb_json_str(objective, "unit", ""), *word = answer_word(objective);
+    bool lost = cJSON_IsNull(pb_json_at(objective, "measured")) &&
+                pb_json_num(objective, "bad_ratio", 0) > 0;
     char name[160], value[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT],
         limit[2 * PB_QUANTITY_TEXT], margin[PB_QUANTITY_TEXT];
     const char *why = pb_json_str(objective, "why", NULL);
@@ -296,7 +299,9 @@ static void print_objective(FILE *out, const cJSON *objective, const struct widt
     print_word(out, word, answer_colour(word));
     (void)fprintf(out, "%*s  %-*s %10s  %-20s %12s  %8s", widths->answer - (int)strlen(word), "",
                   widths->name, name,
-                  format_value(unit, pb_json_num(objective, "measured", NO_NUMBER), value),
+                  /* The request at that percentile is one of those that did not end ok. */
+                  lost ? "failed"
+                       : format_value(unit, pb_json_num(objective, "measured", NO_NUMBER), value),
                   format_interval(unit, pb_json_num(objective, "ci_low", NO_NUMBER),
                                   pb_json_num(objective, "ci_high", NO_NUMBER), interval,
                                   sizeof(interval)),
