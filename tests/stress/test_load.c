@@ -1,5 +1,6 @@
 #include <sys/prctl.h>
 
+#include "support/alloc.h"
 #include "support/drive.h"
 
 /* In every phase: sent = sum of outcomes, here and in the pool and in the log. */
@@ -379,6 +380,30 @@ PB_TEST(surviving_runs_on_fewer_workers)
     pb_drive_run(&drive, &scenario);
     assert_accounts_balance(&drive);
     ck_assert_uint_eq(drive.pool.peak_alive, 1);
+}
+
+PB_TEST(a_load_without_memory_is_refused_whole)
+{
+    struct pb_scenario scenario;
+    struct pb_schedule schedule;
+
+    pb_test_scenario_init(&scenario, 2);
+    scenario.workload = &pb_workload_synthetic;
+    pb_test_add_phase(&scenario, PB_ARRIVAL_CLOSED, 0.0, PB_NS_PER_MS);
+    pb_schedule_init(&schedule, &scenario, 1, 1.0);
+    struct pb_load_config config = { .scenario = &scenario,
+                                     .schedule = &schedule,
+                                     .generators = 2 };
+
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_load *load = NULL;
+        enum pb_status status = pb_load_new(&config, &load, NULL);
+
+        ck_assert_int_eq(status, pb_alloc_failed() ? PB_ENOMEM : PB_OK);
+        ck_assert(status == PB_OK || !load);
+        pb_load_free(load);
+    }
 }
 
 /* Theory. */

@@ -1,3 +1,4 @@
+#include "support/alloc.h"
 #include "support/test.h"
 #include "workload/workload.h"
 
@@ -69,6 +70,28 @@ PB_TEST(memory_is_touched_and_freed)
     struct pb_work work;
 
     ck_assert_int_eq(run_once(&pb_workload_synthetic, &demand, false, &work), PB_OUTCOME_OK);
-    demand.memory_bytes = INT64_MAX / 2;
-    ck_assert_int_eq(run_once(&pb_workload_synthetic, &demand, false, &work), PB_OUTCOME_ERROR);
+}
+
+PB_TEST(a_lack_of_memory_is_an_error_of_the_request)
+{
+    struct pb_demand demand = { .memory_bytes = 4096 };
+    const _Atomic int64_t give_up_ns = INT64_MAX;
+
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_work work = { .worker = 0 };
+        void *state = NULL;
+        enum pb_status status = pb_workload_synthetic.open(1, &state, NULL);
+
+        if (status == PB_OK) {
+            enum pb_outcome outcome =
+                pb_workload_synthetic.run(state, &demand, &work, false, &give_up_ns);
+
+            ck_assert_int_eq(outcome, pb_alloc_failed() ? PB_OUTCOME_ERROR : PB_OUTCOME_OK);
+        } else {
+            ck_assert_int_eq(status, PB_ENOMEM);
+            ck_assert(pb_alloc_failed());
+        }
+        pb_workload_synthetic.close(state);
+    }
 }
