@@ -149,6 +149,7 @@ static enum pb_status sync_parent(const char *path, struct pb_error *err)
     PB_CLEANUP(pb_text_free)
     char *folder = strndup(path, slash == path ? 1 : (size_t)(slash - path));
 
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): clang 14 ignores cleanup attributes */
     return folder ? pb_dir_sync(folder, err) : pb_fail(err, PB_ENOMEM, "%s: out of memory", path);
 }
 
@@ -177,6 +178,7 @@ static enum pb_status replace_regular(const char *path, const struct stat *old, 
     int fd = open_temporary(path, temporary, size);
 
     if (fd < 0) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): clang 14 ignores cleanup attributes */
         return pb_fail(err, PB_ESYS, "%s: cannot write beside it", path);
     }
     bool written = (!old || fchmod(fd, old->st_mode & 07777) == 0) &&

@@ -142,21 +142,26 @@ static enum pb_status blank_comment(struct scanner *s)
     return PB_OK;
 }
 
+static bool at_comment(const struct scanner *s)
+{
+    const char *text = s->text + s->at; /* a NUL stands behind the text */
+
+    return text[0] == '/' && (text[1] == '/' || text[1] == '*');
+}
+
+static void skip_blanks(struct scanner *s)
+{
+    for (; s->at < s->len && s->text[s->at] != '\0' && strchr(" \t\r\n", s->text[s->at]); s->at++) {
+        if (s->text[s->at] == '\n') {
+            new_line(s);
+        }
+    }
+}
+
 static enum pb_status skip_space(struct scanner *s)
 {
-    while (s->at < s->len) {
-        char c = s->text[s->at], next = s->text[s->at + 1]; /* a NUL stands behind the text */
-
-        if (c == '\n') {
-            new_line(s);
-            s->at++;
-        } else if (c == ' ' || c == '\t' || c == '\r') {
-            s->at++;
-        } else if (c == '/' && (next == '/' || next == '*')) {
-            PB_TRY(blank_comment(s));
-        } else {
-            break;
-        }
+    for (skip_blanks(s); at_comment(s); skip_blanks(s)) {
+        PB_TRY(blank_comment(s));
     }
     return PB_OK;
 }
@@ -407,6 +412,7 @@ static enum pb_status scan_start(struct scanner *s)
     return PB_OK;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the scan writes through s.text */
 enum pb_status pb_json_scan(char *text, size_t len, const char *where, struct pb_json_marks *marks,
                             struct pb_problems *problems)
 {

@@ -82,11 +82,11 @@ static void check_unicode_escape(struct string *s)
 
 static void check_escape(struct string *s)
 {
-    char c = s->at + 1 < s->len ? s->text[s->at + 1] : '\0';
+    bool more = s->at + 1 < s->len && s->text[s->at + 1] != '\0';
 
-    if (c == 'u') {
+    if (more && s->text[s->at + 1] == 'u') {
         check_unicode_escape(s);
-    } else if (c != '\0' && strchr("\"\\/bfnrt", c)) {
+    } else if (more && strchr("\"\\/bfnrt", s->text[s->at + 1])) {
         s->at += 2;
     } else {
         blame(s, s->at, "unknown escape: valid are \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\uXXXX");

@@ -77,6 +77,11 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
+static const char *key_of(const struct place *place)
+{
+    return place->value->string ? place->value->string : "";
+}
+
 /* Members of one object stand together, equal keys side by side in document order. */
 static int by_parent_and_key(const void *a, const void *b)
 {
@@ -85,8 +90,7 @@ static int by_parent_and_key(const void *a, const void *b)
     if (left->parent != right->parent) {
         return left->parent < right->parent ? -1 : 1;
     }
-    int keys = strcmp(left->value->string ? left->value->string : "",
-                      right->value->string ? right->value->string : "");
+    int keys = strcmp(key_of(left), key_of(right));
 
     return keys != 0 ? keys : (left->order > right->order) - (left->order < right->order);
 }
@@ -108,10 +112,10 @@ static enum pb_status check_places(struct pb_json *json, struct pb_problems *pro
             status = PB_EPARSE;
         }
         if (before && before->parent == place->parent && place->value->string &&
-            strcmp(before->value->string, place->value->string) == 0) {
+            strcmp(key_of(before), key_of(place)) == 0) {
             pb_problems_add(problems, json->where, place->mark.key.line, place->mark.key.column,
                             "\"%.60s\" is given twice: the other stands in line %d, column %d",
-                            place->value->string, before->mark.key.line, before->mark.key.column);
+                            key_of(place), before->mark.key.line, before->mark.key.column);
             status = PB_EPARSE;
         }
     }
@@ -179,6 +183,7 @@ enum pb_status pb_json_parse(const char *text, size_t len, const char *where,
         *ret_json = json;
         json = NULL;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): clang 14 ignores cleanup attributes */
     return status;
 }
 

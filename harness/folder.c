@@ -43,8 +43,11 @@ static void sanitise(const char *name, char *text)
     size_t len = 0;
 
     for (; *name && len < NAME_MAX_BYTES; name++) {
-        char c = is_plain(*name) ? *name : '-';
+        char c = *name;
 
+        if (!is_plain(c)) {
+            c = '-';
+        }
         if ((len == 0 && (c == '-' || c == '.')) || (c == '-' && text[len - 1] == '-')) {
             continue;
         }
@@ -357,7 +360,17 @@ void pb_folder_discard(struct pb_folder *folder)
     free_strings(folder);
 }
 
-/* Removes the folder `path` when nobody holds its lock. */
+/* Is the folder behind `fd` still the one at `path`? */
+static bool stands_at(int fd, const char *path)
+{
+    struct stat opened, named;
+
+    return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_ino == named.st_ino &&
+           opened.st_dev == named.st_dev;
+}
+
+/* Removes the folder `path` when nobody holds its lock.  Its owner may have renamed it and gone
+ * between open and flock. */
 static bool sweep_one(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -365,7 +378,8 @@ static bool sweep_one(const char *path)
     if (fd < 0) {
         return false;
     }
-    bool removed = flock(fd, LOCK_EX | LOCK_NB) == 0 && pb_dir_remove(path, NULL) == PB_OK;
+    bool removed = flock(fd, LOCK_EX | LOCK_NB) == 0 && stands_at(fd, path) &&
+                   pb_dir_remove(path, NULL) == PB_OK;
 
     (void)close(fd);
     return removed;

@@ -191,6 +191,7 @@ enum pb_status pb_folder_list(const char *results, struct pb_folder_entry **ret_
 {
     PB_CLEANUP(found_list_done) struct found_list list = { .count = 0 };
 
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): clang 14 ignores cleanup attributes */
     PB_TRY(read_results(results, &list, err));
     struct pb_folder_entry *entries = calloc(list.count + 1, sizeof(*entries));
 

@@ -127,6 +127,19 @@ PB_TEST(names_are_made_harmless)
     }
 }
 
+PB_TEST(a_chosen_name_is_taken_once)
+{
+    struct pb_folder folder = { 0 }, second = { 0 };
+
+    PB_ASSERT_OK(pb_folder_create(fresh_results(), "run-01", NULL, WALL_NS, &folder, NULL));
+    ck_assert_str_eq("run-01", folder.id);
+    PB_ASSERT_STATUS(PB_EEXIST, pb_folder_create(results, "run-01", NULL, WALL_NS, &second, NULL));
+    PB_ASSERT_OK(pb_folder_commit(&folder, NULL));
+    PB_ASSERT_STATUS(PB_EEXIST, pb_folder_create(results, "run-01", NULL, WALL_NS, &second, NULL));
+    ck_assert_ptr_null(second.id);
+    pb_folder_discard(&folder);
+}
+
 PB_TEST(files_stay_inside_the_folder)
 {
     static const char *const bad[] = { "",   "/etc/x", "../x", "a/../x", "a//b",
