@@ -5,6 +5,7 @@
 
 /* Beyond so many times the run's length "more seconds would decide" is no advice. */
 #define MORE_FACTOR_MAX 1000.0
+#define MORE_STEPS      73 /* 1.1^73 is over 1000 */
 
 /* --- From an interval, or a point, to an answer --- */
 
@@ -78,7 +79,8 @@ static double more_seconds(const struct pb_asked *a, double bad, double n)
 {
     double limit = a->result->bad_limit;
 
-    for (double factor = 1.1; factor < MORE_FACTOR_MAX; factor *= 1.1) {
+    for (int step = 1; step <= MORE_STEPS; step++) {
+        double factor = pow(1.1, step);
         struct pb_interval ci = share_interval(bad * factor, n * factor);
 
         if (ci.high < limit || ci.low > limit) {

@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/stats.h"
 
+/* Of the midpoint rule that integrates the planned rate. */
+#define STEPS_PER_WINDOW 64
+
 int64_t pb_evidence_size(const struct pb_evidence *evidence)
 {
     int64_t size = evidence->scenario->pool.size - (int64_t)evidence->workers_lost;
@@ -173,12 +176,9 @@ double pb_part_erlangs(const struct pb_part *part)
 static double expected_between(const struct pb_schedule *schedule, uint32_t phase, int64_t from_ns,
                                int64_t to_ns)
 {
-    enum {
-        STEPS = 64
-    };
-    double step_ns = (double)(to_ns - from_ns) / STEPS, sum = 0;
+    double step_ns = (double)(to_ns - from_ns) / STEPS_PER_WINDOW, sum = 0;
 
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < STEPS_PER_WINDOW; i++) {
         double at_ns = (double)from_ns + (i + 0.5) * step_ns;
 
         sum += pb_schedule_rate(schedule, phase, (int64_t)at_ns) * step_ns / (double)PB_NS_PER_S;

@@ -11,10 +11,10 @@
 /* --- Numbers of the runs into one number --- */
 
 enum merge {
-    MERGE_MEDIAN,
-    MERGE_SUM,
-    MERGE_MIN,
-    MERGE_MAX
+    PB_MERGE_MEDIAN,
+    PB_MERGE_SUM,
+    PB_MERGE_MIN,
+    PB_MERGE_MAX
 };
 
 /* Counts are sums, extremes are extremes, everything else is the median over the runs. */
@@ -24,37 +24,37 @@ static enum merge merge_of(const char *key)
         const char *key;
         enum merge merge;
     } rules[] = {
-        { "sent", MERGE_SUM },
-        { "unsent", MERGE_SUM },
-        { "planned", MERGE_SUM },
-        { "attempts", MERGE_SUM },
-        { "count", MERGE_SUM },
-        { "ok", MERGE_SUM },
-        { "client_error", MERGE_SUM },
-        { "error", MERGE_SUM },
-        { "rejected", MERGE_SUM },
-        { "checkout_timeout", MERGE_SUM },
-        { "operation_timeout", MERGE_SUM },
-        { "worker_lost", MERGE_SUM },
-        { "cancelled", MERGE_SUM },
-        { "started", MERGE_SUM },
-        { "overflow_started", MERGE_SUM },
-        { "failed", MERGE_SUM },
-        { "stuck", MERGE_SUM },
-        { "behind", MERGE_SUM },
-        { "records", MERGE_SUM },
-        { "recorder_stalls", MERGE_SUM },
-        { "recorder_stall_ns", MERGE_SUM },
-        { "rescued_wakeups", MERGE_SUM },
-        { "events_dropped", MERGE_SUM },
-        { "min_ns", MERGE_MIN },
-        { "max_ns", MERGE_MAX },
-        { "peak", MERGE_MAX },
-        { "peak_workers", MERGE_MAX },
-        { "peak_queue", MERGE_MAX },
-        { "peak_rss_bytes", MERGE_MAX },
-        { "backlog", MERGE_MAX },
-        { "backlog_oldest_ns", MERGE_MAX },
+        { "sent", PB_MERGE_SUM },
+        { "unsent", PB_MERGE_SUM },
+        { "planned", PB_MERGE_SUM },
+        { "attempts", PB_MERGE_SUM },
+        { "count", PB_MERGE_SUM },
+        { "ok", PB_MERGE_SUM },
+        { "client_error", PB_MERGE_SUM },
+        { "error", PB_MERGE_SUM },
+        { "rejected", PB_MERGE_SUM },
+        { "checkout_timeout", PB_MERGE_SUM },
+        { "operation_timeout", PB_MERGE_SUM },
+        { "worker_lost", PB_MERGE_SUM },
+        { "cancelled", PB_MERGE_SUM },
+        { "started", PB_MERGE_SUM },
+        { "overflow_started", PB_MERGE_SUM },
+        { "failed", PB_MERGE_SUM },
+        { "stuck", PB_MERGE_SUM },
+        { "behind", PB_MERGE_SUM },
+        { "records", PB_MERGE_SUM },
+        { "recorder_stalls", PB_MERGE_SUM },
+        { "recorder_stall_ns", PB_MERGE_SUM },
+        { "rescued_wakeups", PB_MERGE_SUM },
+        { "events_dropped", PB_MERGE_SUM },
+        { "min_ns", PB_MERGE_MIN },
+        { "max_ns", PB_MERGE_MAX },
+        { "peak", PB_MERGE_MAX },
+        { "peak_workers", PB_MERGE_MAX },
+        { "peak_queue", PB_MERGE_MAX },
+        { "peak_rss_bytes", PB_MERGE_MAX },
+        { "backlog", PB_MERGE_MAX },
+        { "backlog_oldest_ns", PB_MERGE_MAX },
     };
 
     for (size_t i = 0; i < PB_ARRAY_LEN(rules); i++) {
@@ -62,7 +62,7 @@ static enum merge merge_of(const char *key)
             return rules[i].merge;
         }
     }
-    return MERGE_MEDIAN;
+    return PB_MERGE_MEDIAN;
 }
 
 static double merge_values(double *values, size_t count, enum merge merge)
@@ -71,16 +71,16 @@ static double merge_values(double *values, size_t count, enum merge merge)
 
     pb_sort(values, count);
     switch (merge) {
-    case MERGE_SUM:
+    case PB_MERGE_SUM:
         for (size_t i = 0; i < count; i++) {
             sum += values[i];
         }
         return sum;
-    case MERGE_MIN:
+    case PB_MERGE_MIN:
         return values[0];
-    case MERGE_MAX:
+    case PB_MERGE_MAX:
         return values[count - 1];
-    case MERGE_MEDIAN:
+    case PB_MERGE_MEDIAN:
         break;
     }
     return pb_median_sorted(values, count);
@@ -97,7 +97,7 @@ static const cJSON *counterpart(const cJSON *parent, const cJSON *child, int ind
  * says.  A place that is a number in one run and null in another is merged over the numbers. */
 static bool merge_tree(cJSON *into, const cJSON **parts, size_t count, double *values)
 {
-    const cJSON **children = calloc(count, sizeof(*children));
+    const cJSON **children = calloc(count, sizeof(cJSON *));
     cJSON *child;
     int index = 0;
     bool ok = children != NULL;
@@ -107,7 +107,7 @@ static bool merge_tree(cJSON *into, const cJSON **parts, size_t count, double *v
 
         for (size_t i = 0; i < count; i++) {
             children[i] = parts[i] ? counterpart(parts[i], child, index) : NULL;
-            if (cJSON_IsNumber(children[i])) {
+            if (children[i] && cJSON_IsNumber(children[i])) {
                 values[have++] = children[i]->valuedouble;
             }
         }
@@ -126,7 +126,7 @@ static bool merge_tree(cJSON *into, const cJSON **parts, size_t count, double *v
 
 static bool merge_part(struct pb_set *set, const char *key)
 {
-    const cJSON **parts = calloc(set->count, sizeof(*parts));
+    const cJSON **parts = calloc(set->count, sizeof(cJSON *));
     double *values = calloc(set->count, sizeof(*values));
     cJSON *into = cJSON_GetObjectItemCaseSensitive(set->root, key);
     bool ok = parts && values;
