@@ -38,7 +38,7 @@ static const struct pb_objective_result *worst(const struct pb_judgement *judgem
         }
         double excess = result->bad_ratio > 0 ? result->bad_ratio / result->bad_limit : 0;
 
-        if (!found || excess > most) {
+        if (!found || excess > 1.01 * most) { /* about equal: the first as written */
             found = result;
             most = excess;
         }
@@ -81,28 +81,6 @@ static double work_share(const struct pb_phase_aggregate *aggregate)
     return wait_ns + service_ns > 0 ? service_ns / (wait_ns + service_ns) : PB_NAN;
 }
 
-static void say_limit(struct pb_judging *judging)
-{
-    double work = work_share(&judging->total);
-    char text[PB_QUANTITY_TEXT];
-
-    if (isnan(work)) {
-        say(judging, "No request ended ok, so nothing can be said about what limits the run.");
-    } else if (work >= 0.5) {
-        say(judging,
-            "Limited by service time: %s of the slowest requests is work, not waiting; more workers "
-            "%s.",
-            pb_format_percent(work, text), work >= 0.9 ? "will not help" : "would help little");
-    } else {
-        say(judging,
-            "Limited by waiting: %s of the slowest requests is waiting for a worker; more workers "
-            "would shorten it.",
-            pb_format_percent(1 - work, text));
-    }
-}
-
-/* --- Why it broke --- */
-
 static const struct pb_fault *fault_in(const struct pb_evidence *evidence, int phase)
 {
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
@@ -118,6 +96,33 @@ static const struct pb_fault *fault_in(const struct pb_evidence *evidence, int p
     }
     return NULL;
 }
+
+static void say_limit(struct pb_judging *judging)
+{
+    double work = work_share(&judging->total);
+    const struct pb_fault *fault = fault_in(judging->evidence, PB_PHASE_ALL);
+    char text[PB_QUANTITY_TEXT];
+
+    if (isnan(work)) {
+        say(judging, "No request ended ok, so nothing can be said about what limits the run.");
+    } else if (work >= 0.5) {
+        say(judging,
+            "Limited by service time: %s of the slowest requests is work, not waiting; more workers "
+            "%s.",
+            pb_format_percent(work, text), work >= 0.9 ? "will not help" : "would help little");
+    } else if (fault) {
+        say(judging,
+            "Limited by waiting after a fault (%.60s): %s of the slowest requests is waiting.",
+            fault->text, pb_format_percent(1 - work, text));
+    } else {
+        say(judging,
+            "Limited by waiting: %s of the slowest requests is waiting for a worker; more workers "
+            "would shorten it.",
+            pb_format_percent(1 - work, text));
+    }
+}
+
+/* --- Why it broke --- */
 
 /* The most frequent way not to end ok; PB_OUTCOME_OK when it is less than half of `bad`. */
 static enum pb_outcome main_outcome(const struct pb_part *part, double bad)
@@ -261,7 +266,12 @@ static void say_undecided(struct pb_judging *judging, const struct pb_objective_
 
     say(judging, "%.80s is undecided%s: ", objective->expression,
         where(judging, objective, place, sizeof(place)));
-    if (shares) {
+    if (result->bad_ratio <= 0) {
+        say(judging,
+            "none of %s requests was bad, which shows only that fewer than %s are; %s may be.",
+            pb_format_count((int64_t)result->count, from), pb_format_percent(result->bad_high, to),
+            pb_format_percent(result->bad_limit, more));
+    } else if (shares) {
         say(judging, "between %s and %s of the requests are late or failed, %s may be.",
             pb_format_percent(low, from), pb_format_percent(high, to),
             pb_format_percent(result->bad_limit, more));

@@ -95,7 +95,7 @@ static void judge_quantile(struct pb_asked *a)
     int64_t limit_ns =
         latency ? llround(a->objective->limit) : pb_hist_quantile(&a->part.aggregate->latency, q);
 
-    r->bad_limit = 1 - q;
+    r->bad_limit = round((1 - q) * 1e12) / 1e12; /* 0.01, not 0.010000000000000009 */
     pb_answer_by_share(a, count_late(a), count,
                        pb_part_design_effect(a->judging, &a->part, kind, limit_ns));
 }

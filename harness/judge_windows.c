@@ -81,43 +81,77 @@ static void take_window(const struct pb_part *part, enum pb_cluster_kind kind, i
     }
 }
 
+static void add_window(const struct pb_part *part, enum pb_cluster_kind kind, int64_t limit_ns,
+                       uint32_t w, struct pb_clusters *clusters)
+{
+    double pair[2];
+
+    take_window(part, kind, limit_ns, w, pair);
+    if (pair[1] > 0) {
+        clusters->num[clusters->count] = pair[0];
+        clusters->den[clusters->count] = pair[1];
+        clusters->count++;
+    }
+}
+
 void pb_clusters_take(const struct pb_part *part, enum pb_cluster_kind kind, int64_t limit_ns,
                       struct pb_clusters *ret_clusters)
 {
     ret_clusters->count = 0;
     for (uint32_t w = 0; w < part->evidence->aggregate->window_count; w++) {
-        double pair[2];
-
-        if (!pb_part_has_window(part, w)) {
-            continue;
-        }
-        take_window(part, kind, limit_ns, w, pair);
-        if (pair[1] > 0) {
-            ret_clusters->num[ret_clusters->count] = pair[0];
-            ret_clusters->den[ret_clusters->count] = pair[1];
-            ret_clusters->count++;
+        if (pb_part_has_window(part, w)) {
+            add_window(part, kind, limit_ns, w, ret_clusters);
         }
     }
+}
+
+/* Touched by a fault, or by its aftermath of up to one window.  A fault is part of the scenario,
+ * not of chance: what it makes late would be late in the next run too. */
+static bool touched_by_fault(const struct pb_evidence *evidence, uint32_t w)
+{
+    int64_t window_ns = evidence->aggregate->window_ns;
+
+    for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
+        const struct pb_fault_result *fault = &evidence->faults[i];
+        int64_t over_ns = fault->injected_ns + evidence->scenario->faults[i].stall_ns;
+
+        over_ns = (fault->first_ok_ns > over_ns ? fault->first_ok_ns : over_ns) + window_ns;
+        if (fault->injected_ns >= 0 && (w + 1) * window_ns > fault->injected_ns &&
+            w * window_ns < over_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Design effect over the windows that no fault touched, and how many there are. */
+static double design_effect(const struct pb_part *part, enum pb_cluster_kind kind, int64_t limit_ns,
+                            size_t *ret_count)
+{
+    struct pb_clusters clusters = { .count = 0 };
+
+    for (uint32_t w = 0; w < part->evidence->aggregate->window_count; w++) {
+        if (pb_part_has_window(part, w) && !touched_by_fault(part->evidence, w)) {
+            add_window(part, kind, limit_ns, w, &clusters);
+        }
+    }
+    *ret_count = clusters.count;
+    return pb_design_effect(clusters.num, clusters.den, clusters.count);
 }
 
 double pb_part_design_effect(const struct pb_judging *judging, const struct pb_part *part,
                              enum pb_cluster_kind kind, int64_t limit_ns)
 {
-    struct pb_clusters clusters;
+    size_t count = 0;
+    double own = design_effect(part, kind, limit_ns, &count);
+    struct pb_part all;
 
-    pb_clusters_take(part, kind, limit_ns, &clusters);
-
-    double own = pb_design_effect(clusters.num, clusters.den, clusters.count);
-
-    if (clusters.count >= WINDOWS_ENOUGH || part->phase == PB_PHASE_ALL) {
+    if (count >= WINDOWS_ENOUGH || part->phase == PB_PHASE_ALL) {
         return own;
     }
     /* Four windows hardly show how requests hang together; the rest of the run knows more. */
-    struct pb_part all;
-
     pb_judging_part(judging, PB_PHASE_ALL, &all);
-    pb_clusters_take(&all, kind, limit_ns, &clusters);
-    return fmax(own, pb_design_effect(clusters.num, clusters.den, clusters.count));
+    return fmax(own, design_effect(&all, kind, limit_ns, &count));
 }
 
 double pb_clusters_half_width(const struct pb_clusters *clusters)

@@ -100,6 +100,21 @@ static void half_a_percent_late(uint32_t phase, uint64_t index, struct made_fate
     fate->wait_ns = phase == 1 && index % 167 == 3 ? 100 * MS : 0;
 }
 
+PB_TEST(too_few_clean_requests_are_undecided_not_a_pass)
+{
+    struct made *made = steady();
+
+    made_objective(made, "error_rate < 0.1%", PB_METRIC_ERROR_RATE, PB_OP_LESS, 0.001);
+    const struct pb_judgement *got = made_judge(made, NULL);
+
+    /* 2995 clean requests are needed: 1 - 0.05^(1/n) < 0.001. */
+    ck_assert_str_eq(pb_answer_name(got->objectives[0].answer), "INCONCLUSIVE");
+    ck_assert_double_ge(got->objectives[0].more_seconds, 9.9);
+    ck_assert_double_lt(got->objectives[0].more_seconds, 13);
+    ck_assert_ptr_nonnull(strstr(got->reason, "none of 2 000 requests was bad"));
+    made_free(made);
+}
+
 PB_TEST(an_undecided_objective_tells_how_many_seconds_would_decide)
 {
     struct made *made = steady();
@@ -183,6 +198,26 @@ PB_TEST(late_requests_that_hang_together_count_for_less)
     ck_assert_str_eq(pb_answer_name(b->answer), "INCONCLUSIVE");
     made_free(spread);
     made_free(bunched);
+}
+
+PB_TEST(what_a_fault_makes_late_is_no_chance)
+{
+    struct made *made = steady();
+    static char text[] = "stall 1s at steady+5s";
+
+    /* The same 100 late requests in one bunch, once by chance, once by a stall of the scenario. */
+    made_latency(made, 0.99, 50 * MS, 1);
+    made_run(made, late_in_two_seconds);
+    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
+    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "INCONCLUSIVE");
+    made->scenario.fault_count = 1;
+    made->scenario.faults[0] =
+        (struct pb_fault){ .kind = PB_FAULT_STALL, .stall_ns = S, .text = text };
+    made->evidence.faults[0].injected_ns = 6 * S;
+    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
+    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "FAIL");
+    ck_assert_ptr_nonnull(strstr(made->judgement.reason, text));
+    made_free(made);
 }
 
 PB_TEST(a_limit_of_no_errors_is_a_fact_not_an_estimate)
