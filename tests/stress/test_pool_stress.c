@@ -204,7 +204,7 @@ PB_TEST(pool_loses_nothing_pinned_to_one_cpu)
 
     ck_assert_int_eq(0, sched_getaffinity(0, sizeof(before), &before));
     CPU_ZERO(&one);
-    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++) {
+    for (size_t i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++) {
         if (CPU_ISSET(i, &before)) {
             CPU_SET(i, &one);
         }
