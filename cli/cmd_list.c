@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/document.h"
 #include "harness/folder.h"
+#include "harness/recover.h"
 
 static const char *const kind_names[] = {
     [PB_FOLDER_RUN] = "run",
@@ -46,8 +47,23 @@ static cJSON *row_json(const struct pb_folder_entry *entry, const cJSON *json)
     return row;
 }
 
-/* Folders left by a killed process hold a log up to its last good block; what can be told from it
- * is told by `show`, and the rest of the folder is swept by the next run. */
+static bool recover(const struct pb_args *args, const char *results)
+{
+    struct pb_recovery recovery;
+    struct pb_error err = { 0 };
+
+    if (pb_recover(results, &recovery, &err) != PB_OK) {
+        (void)fprintf(stderr, "poolbench %s: %s\n", args->command->name, err.text);
+        return false;
+    }
+    (void)fprintf(stderr,
+                  "%zu unfinished run%s finished as interrupted, %zu with nothing in %s "
+                  "removed\n",
+                  recovery.recovered, recovery.recovered == 1 ? "" : "s", recovery.discarded,
+                  recovery.discarded == 1 ? "it" : "them");
+    return true;
+}
+
 static int cmd_list(const struct pb_args *args)
 {
     const char *results = pb_args_results(args);
@@ -56,6 +72,10 @@ static int cmd_list(const struct pb_args *args)
     size_t count = 0;
     cJSON *rows = pb_args_has(args, PB_OPT_JSON) ? cJSON_CreateArray() : NULL;
 
+    if (pb_args_has(args, PB_OPT_RECOVER) && !recover(args, results)) {
+        cJSON_Delete(rows);
+        return PB_EXIT_FAILED;
+    }
     if (pb_folder_list(results, &entries, &count, &err) != PB_OK) {
         (void)fprintf(stderr, "poolbench list: %s\n", err.text);
         cJSON_Delete(rows);
@@ -88,10 +108,13 @@ static int cmd_list(const struct pb_args *args)
 
 const struct pb_command pb_command_list = {
     .name = "list",
-    .usage = "[--results DIR] [--json]",
+    .usage = "[--results DIR] [--json] [--recover]",
     .summary = "stored runs, run sets and tunes",
-    .details = "Oldest first.  An unfinished tune is listed with the command that goes on with it.",
-    .options = PB_OPT(PB_OPT_RESULTS) | PB_OPT(PB_OPT_JSON),
+    .details =
+        "Oldest first.  An unfinished tune is listed with the command that goes on with it.\n"
+        "--recover first finishes runs that a killed process left, from what they had written;\n"
+        "the next run would remove them.",
+    .options = PB_OPT(PB_OPT_RESULTS) | PB_OPT(PB_OPT_JSON) | PB_OPT(PB_OPT_RECOVER),
     .words_min = 0,
     .words_max = 0,
     .run = cmd_list,

@@ -478,7 +478,9 @@ static void print_next(FILE *out, const cJSON *json, const char *folder, const c
     } else if (folder) {
         const char *id = strrchr(folder, '/');
 
-        (void)fprintf(out, "\nnext: poolbench show %s --recompute", id ? id + 1 : folder);
+        (void)fprintf(out, "\nnext: poolbench %s %s",
+                      pb_json_at(json, "runs") ? "report" : "show --recompute",
+                      id ? id + 1 : folder);
     }
     (void)fputc('\n', out);
 }

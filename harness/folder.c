@@ -140,8 +140,10 @@ static void free_strings(struct pb_folder *folder)
     *folder = (struct pb_folder){ .lock_fd = -1 };
 }
 
-static enum pb_status try_create(const char *results, const char *id, struct pb_folder *folder,
-                                 struct pb_error *err)
+/* Names the folder's places and lets `take` make or lock it. */
+static enum pb_status name_and_take(const char *results, const char *id, struct pb_folder *folder,
+                                    enum pb_status (*take)(struct pb_folder *, struct pb_error *),
+                                    struct pb_error *err)
 {
     char hidden[ID_SIZE + sizeof(temporary_prefix)];
 
@@ -154,7 +156,7 @@ static enum pb_status try_create(const char *results, const char *id, struct pb_
     enum pb_status status = PB_ENOMEM;
 
     if (folder->results && folder->id && folder->temporary && folder->path) {
-        status = make_temporary(folder, err);
+        status = take(folder, err);
     } else {
         (void)pb_fail(err, PB_ENOMEM, "%s: out of memory", results);
     }
@@ -162,6 +164,32 @@ static enum pb_status try_create(const char *results, const char *id, struct pb_
         free_strings(folder);
     }
     return status;
+}
+
+static enum pb_status try_create(const char *results, const char *id, struct pb_folder *folder,
+                                 struct pb_error *err)
+{
+    return name_and_take(results, id, folder, make_temporary, err);
+}
+
+static enum pb_status take_over(struct pb_folder *folder, struct pb_error *err)
+{
+    struct stat st;
+
+    if (lstat(folder->temporary, &st) != 0) {
+        return pb_fail(err, PB_ENOENT, "%s: no such folder", folder->temporary);
+    }
+    return lock_folder(folder->temporary, &folder->lock_fd, err);
+}
+
+enum pb_status pb_folder_adopt(const char *results, const char *id, struct pb_folder *ret_folder,
+                               struct pb_error *err)
+{
+    struct pb_folder folder;
+
+    PB_TRY(name_and_take(results, id, &folder, take_over, err));
+    *ret_folder = folder;
+    return PB_OK;
 }
 
 /* A folder whose name the caller chose: a run of a set, a trial of a tune. */
@@ -401,4 +429,37 @@ size_t pb_folder_sweep(const char *results)
         count += path && sweep_one(path) ? 1 : 0;
     }
     return count;
+}
+
+enum pb_status pb_folder_temporaries(const char *results, char ***ret_ids, size_t *ret_count)
+{
+    PB_CLEANUP(close_folder) DIR *folder = opendir(results);
+    const struct dirent *entry;
+    char **ids = NULL;
+    size_t count = 0;
+
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): own DIR */
+    while (folder && (entry = readdir(folder))) {
+        size_t skip = strlen(temporary_prefix);
+
+        if (strncmp(entry->d_name, temporary_prefix, skip) != 0) {
+            continue;
+        }
+        char **grown = realloc(ids, (count + 1) * sizeof(*ids));
+        char *id = strdup(entry->d_name + skip);
+
+        ids = grown ? grown : ids;
+        if (!grown || !id) {
+            free(id);
+            while (count > 0) {
+                free(ids[--count]);
+            }
+            free(ids);
+            return PB_ENOMEM;
+        }
+        ids[count++] = id;
+    }
+    *ret_ids = ids;
+    *ret_count = count;
+    return PB_OK;
 }

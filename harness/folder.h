@@ -40,6 +40,14 @@ void pb_folder_discard(struct pb_folder *folder);
 /* Removes unlocked .tmp-* below `results`; how many.  An absent `results` is fine. */
 size_t pb_folder_sweep(const char *results);
 
+/* Takes over `results`/.tmp-<id>, left by a process that is gone, to finish or to discard it.
+ * PB_EEXIST: its process lives; PB_ENOENT: it is not there. */
+PB_MUST_USE enum pb_status pb_folder_adopt(const char *results, const char *id,
+                                           struct pb_folder *ret_folder, struct pb_error *err);
+/* The ids of all .tmp-<id> below `results`, living ones too; each the caller's, as the array. */
+PB_MUST_USE enum pb_status pb_folder_temporaries(const char *results, char ***ret_ids,
+                                                 size_t *ret_count);
+
 enum pb_folder_kind {
     PB_FOLDER_RUN,
     PB_FOLDER_SET,

@@ -49,8 +49,8 @@ enum pb_cluster_kind {
 };
 void pb_clusters_take(const struct pb_part *part, enum pb_cluster_kind kind, int64_t limit_ns,
                       struct pb_clusters *ret_clusters);
-/* Design effect of a share of requests, of the part's own windows that no fault touched; of all recorded windows where
- * the part has fewer than five and those say more. */
+/* Design effect of a share of requests, of the part's own windows that no fault touched; of all
+ * recorded windows where the part has fewer than five and those say more. */
 double pb_part_design_effect(const struct pb_judging *judging, const struct pb_part *part,
                              enum pb_cluster_kind kind, int64_t limit_ns);
 /* Half the 95 % interval of the ratio sum(num) / sum(den): the linearised variance of a ratio of

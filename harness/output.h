@@ -19,6 +19,11 @@ cJSON *pb_run_json(const struct pb_evidence *evidence, const struct pb_judgement
  * runs, ci_low and ci_high from the runs; `folders[i]` is the i-th run's folder name. */
 cJSON *pb_set_json(const struct pb_scenario *scenario, const cJSON *const *runs,
                    const char *const *folders, size_t count);
+/* Writes the files of a judged run into `folder` and commits it.  */
+struct pb_folder;
+PB_MUST_USE enum pb_status pb_run_store(struct pb_folder *folder,
+                                        const struct pb_evidence *evidence, const cJSON *json,
+                                        struct pb_error *err);
 /* timeline.csv, one line a window:
  * start_s,length_s,phase,offered_per_s,sent,ok,client_error,error,rejected,checkout_timeout,
  * operation_timeout,worker_lost,cancelled,p50_ns,p95_ns,p99_ns,busy_ratio,queue_mean,queue_peak,

@@ -67,10 +67,19 @@ static enum pb_status read_rows(const char *folder, struct pb_recomputed *recomp
         return pb_fail(err, PB_ENOMEM, "no memory to recompute");
     }
     PB_TRY(pb_reqlog_open(path, &info, &reader, err));
+    recomputed->start_wall_ns = info.start_wall_ns;
     do {
-        PB_TRY(pb_reqlog_next(reader, rows, ROWS_AT_ONCE, &count, err));
+        enum pb_status status = pb_reqlog_next(reader, rows, ROWS_AT_ONCE, &count, err);
+
+        if (status == PB_ECORRUPT) {
+            break; /* all rows before were good; `complete` says that it is not all */
+        }
+        PB_TRY(status);
         for (size_t i = 0; i < count; i++) {
+            int64_t end_ns = rows[i].intended_ns + pb_record_latency_ns(&rows[i]);
+
             pb_aggregate_add(recomputed->aggregate, &rows[i]);
+            recomputed->last_ns = end_ns > recomputed->last_ns ? end_ns : recomputed->last_ns;
         }
         recomputed->rows += count;
     } while (count > 0);

@@ -18,7 +18,9 @@ struct pb_recomputed {
     struct pb_scenario *scenario; /* from the folder's scenario.json */
     struct pb_aggregate *aggregate;
     uint64_t rows;
-    bool complete; /* the log has its trailer: nothing is missing at its end */
+    int64_t start_wall_ns;
+    int64_t last_ns; /* the latest end of a request, from the run's start */
+    bool complete;   /* the log has its trailer: nothing is missing at its end */
 };
 
 /* Reads `folder`/scenario.json and requests.pbr.  PB_ENOENT: the run kept no log; PB_ECORRUPT: the

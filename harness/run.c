@@ -231,7 +231,7 @@ static enum pb_status judge_and_store(struct pb_run_state *run, const struct pb_
         return pb_fail(err, status, "no memory to judge the run");
     }
     if (run->folder.temporary) {
-        PB_TRY(pb_run_store(run, evidence, result->json, err));
+        PB_TRY(pb_run_store(&run->folder, evidence, result->json, err));
         result->folder = strdup(run->folder.path);
         if (!result->folder) {
             return pb_fail(err, PB_ENOMEM, "no memory for the folder's name");

@@ -1,6 +1,6 @@
 /*
- * harness/run_internal.h - the parts of one run in progress, shared by run.c, run_watch.c, run_abort.c
- * and run_store.c; nobody else includes it.
+ * harness/run_internal.h - the parts of one run in progress, shared by run.c, run_watch.c and
+ * run_abort.c; nobody else includes it.
  */
 #ifndef PB_HARNESS_RUN_INTERNAL_H
 #define PB_HARNESS_RUN_INTERNAL_H
@@ -31,8 +31,8 @@ struct pb_alive_span {
 /* The cumulative counts that abort rules look back at. */
 struct pb_abort_sample {
     int64_t at_ns;
-    uint64_t done;     /* requests with an outcome, client errors apart */
-    uint64_t bad;      /* of them, counted by the rule's metric as bad */
+    uint64_t done; /* requests with an outcome, client errors apart */
+    uint64_t bad;  /* of them, counted by the rule's metric as bad */
     uint64_t ok;
 };
 
@@ -90,8 +90,8 @@ void pb_watch_done(struct pb_run_state *run);
 void pb_watch_load_event(void *ctx, const struct pb_load_event *event);
 void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event);
 void pb_watch_tick(void *ctx, int64_t now_ns);
-/* After the collector ended: closes open worker lives at `end_ns` (from the run's start), hands over
- * phase times and backlogs, matches faults with recoveries. */
+/* After the collector ended: closes open worker lives at `end_ns` (from the run's start), hands
+ * over phase times and backlogs, matches faults with recoveries. */
 void pb_watch_finish(struct pb_run_state *run, int64_t end_ns, struct pb_evidence *evidence);
 void pb_watch_note_event(struct pb_run_state *run, int64_t at_ns, const char *kind,
                          const char *detail, int64_t number);
@@ -99,10 +99,5 @@ void pb_watch_stage(struct pb_run_state *run, const char *stage);
 
 /* run_abort.c: true when abort rule `rule` holds now over its whole stretch. */
 bool pb_abort_holds(struct pb_run_state *run, size_t rule, int64_t now_ns);
-
-/* run_store.c: the files of a run folder, and the commit. */
-PB_MUST_USE enum pb_status pb_run_store(struct pb_run_state *run,
-                                        const struct pb_evidence *evidence, const cJSON *json,
-                                        struct pb_error *err);
 
 #endif

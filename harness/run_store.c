@@ -3,8 +3,8 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "harness/folder.h"
 #include "harness/output.h"
-#include "harness/run_internal.h"
 
 static enum pb_status write_json(const struct pb_folder *folder, const cJSON *json,
                                  struct pb_error *err)
@@ -29,7 +29,7 @@ static enum pb_status write_buf(const struct pb_folder *folder, const char *file
     return pb_folder_write(folder, file, pb_buf_text(buf), buf->len, err);
 }
 
-enum pb_status pb_run_store(struct pb_run_state *run, const struct pb_evidence *evidence,
+enum pb_status pb_run_store(struct pb_folder *folder, const struct pb_evidence *evidence,
                             const cJSON *json, struct pb_error *err)
 {
     PB_CLEANUP(pb_buf_done) struct pb_buf timeline = { 0 };
@@ -37,13 +37,13 @@ enum pb_status pb_run_store(struct pb_run_state *run, const struct pb_evidence *
     PB_CLEANUP(pb_buf_done) struct pb_buf hlog = { 0 };
 
     pb_timeline_csv(evidence, &timeline);
-    PB_TRY(write_buf(&run->folder, "timeline.csv", &timeline, err));
+    PB_TRY(write_buf(folder, "timeline.csv", &timeline, err));
     pb_events_jsonl(evidence, &events);
-    PB_TRY(write_buf(&run->folder, "events.jsonl", &events, err));
-    if (run->scenario->keep != PB_KEEP_SUMMARY) {
+    PB_TRY(write_buf(folder, "events.jsonl", &events, err));
+    if (evidence->scenario->keep != PB_KEEP_SUMMARY) {
         PB_TRY(pb_latency_hlog(evidence, &hlog));
-        PB_TRY(write_buf(&run->folder, "latency.hlog", &hlog, err));
+        PB_TRY(write_buf(folder, "latency.hlog", &hlog, err));
     }
-    PB_TRY(write_json(&run->folder, json, err));
-    return pb_folder_commit(&run->folder, err);
+    PB_TRY(write_json(folder, json, err));
+    return pb_folder_commit(folder, err);
 }
