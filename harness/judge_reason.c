@@ -323,7 +323,9 @@ static void say_cut_short(struct pb_judging *judging)
 {
     const struct pb_evidence *evidence = judging->evidence;
     char at[PB_QUANTITY_TEXT], whole[PB_QUANTITY_TEXT];
-    const char *signal = evidence->signal == SIGTERM ? "SIGTERM" : "SIGINT (Ctrl-C)";
+    const char *signal = evidence->signal == SIGTERM   ? "SIGTERM"
+                         : evidence->signal == SIGKILL ? "SIGKILL (recovered from its log)"
+                                                       : "SIGINT (Ctrl-C)";
 
     say(judging, "Stopped by %s after %s of %s; the numbers describe what ran.", signal,
         pb_format_duration(evidence->elapsed_ns, at),

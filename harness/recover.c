@@ -87,6 +87,9 @@ static enum pb_status finish_run(struct pb_folder *folder, struct pb_error *err)
     if (log.rows == 0) {
         return PB_ENOENT;
     }
+    /* Where the copy of the scenario will stand, which is all that is left of it. */
+    free(log.scenario->path);
+    log.scenario->path = pb_path_join(folder->path, "scenario.json");
     fill_evidence(&log, folder, &schedule, evidence);
     if (pb_judge(evidence, judgement) == PB_OK) {
         json = pb_run_json(evidence, judgement);

@@ -19,8 +19,15 @@ static enum pb_status store_scenario(struct pb_run_state *run, struct pb_error *
     if (!run->folder.temporary) {
         return PB_OK;
     }
-    char *text = pb_json_print(run->scenario->effective, true);
+    cJSON *used = cJSON_Duplicate(run->scenario->effective, true);
+    cJSON *seed = cJSON_GetObjectItemCaseSensitive(used, "seed");
 
+    if (seed) {
+        cJSON_SetNumberValue(seed, (double)run->schedule.seed); /* a set's runs differ in it */
+    }
+    char *text = used ? pb_json_print(used, true) : NULL;
+
+    cJSON_Delete(used);
     if (!text) {
         return pb_fail(err, PB_ENOMEM, "no memory to print the scenario");
     }
