@@ -304,25 +304,27 @@ static void say_objective(const struct pb_set *set, const cJSON *objective, enum
 {
     const char *unit = pb_json_str(objective, "unit", "");
     double more = pb_json_num(objective, "more_runs", NONE);
-    size_t agree = 0;
+    size_t passed = 0, failed = 0;
     const cJSON *one;
     char value[PB_QUANTITY_TEXT], hint[48] = "";
 
     cJSON_ArrayForEach(one, pb_json_at(objective, "answers"))
     {
-        agree += cJSON_IsString(one) && strcmp(one->valuestring, "PASS") == 0;
+        passed += cJSON_IsString(one) && strcmp(one->valuestring, "PASS") == 0;
+        failed += cJSON_IsString(one) && strcmp(one->valuestring, "FAIL") == 0;
     }
     if (answer == PB_ANSWER_INCONCLUSIVE && !isnan(more)) {
         (void)snprintf(hint, sizeof(hint), "; about %.0f more run%s would decide", more,
                        more > 1 ? "s" : "");
     }
-    (void)snprintf(text, size, "%.80s in phase %.40s %s: it held in %zu of %zu runs, median %s%s.",
+    (void)snprintf(text, size,
+                   "%.80s in phase %.40s %s: of %zu runs %zu passed and %zu failed, median %s%s.",
                    pb_json_str(objective, "expression", "?"),
                    pb_json_str(objective, "phase", "all"),
                    answer == PB_ANSWER_FAIL      ? "broke"
                    : answer == PB_ANSWER_NO_DATA ? "has no data in some run"
                                                  : "is undecided",
-                   agree, set->count,
+                   set->count, passed, failed,
                    format_value(unit, pb_json_num(objective, "measured", (double)INFINITY), value),
                    hint);
 }

@@ -149,7 +149,14 @@ void pb_set_replace(struct pb_set *set, const char *key, cJSON *item)
         set->out.failed = true;
         return;
     }
-    cJSON_DeleteItemFromObjectCaseSensitive(set->root, key);
+    /* In its place, so that the document reads in run.json's order. */
+    if (cJSON_GetObjectItemCaseSensitive(set->root, key)) {
+        if (!cJSON_ReplaceItemInObjectCaseSensitive(set->root, key, item)) {
+            cJSON_Delete(item);
+            set->out.failed = true;
+        }
+        return;
+    }
     pb_out_item(&set->out, set->root, key, item);
 }
 
