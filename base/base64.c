@@ -17,8 +17,14 @@ static void encode_group(const uint8_t *bytes, size_t count, char text[static 4]
     }
     text[0] = alphabet[bits >> 18];
     text[1] = alphabet[bits >> 12 & 63];
-    text[2] = count > 1 ? alphabet[bits >> 6 & 63] : '=';
-    text[3] = count > 2 ? alphabet[bits & 63] : '=';
+    text[2] = '=';
+    text[3] = '=';
+    if (count > 1) {
+        text[2] = alphabet[bits >> 6 & 63];
+    }
+    if (count > 2) {
+        text[3] = alphabet[bits & 63];
+    }
 }
 
 void pb_base64_encode(const void *bytes, size_t len, struct pb_buf *out)

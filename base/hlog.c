@@ -149,22 +149,33 @@ static enum pb_status make_payload(const struct pb_hist *hist, uint8_t **ret_pay
     return PB_OK;
 }
 
+/* Adds the compressed form of a payload, as base64. */
+static enum pb_status put_packed(const uint8_t *payload, size_t len, struct pb_buf *out)
+{
+    uLongf packed = compressBound(len);
+    uint8_t *outer = malloc(OUTER_HEAD_BYTES + packed);
+    enum pb_status status = PB_ENOMEM; /* into enough room compress() can fail in no other way */
+
+    if (outer && compress(outer + OUTER_HEAD_BYTES, &packed, payload, len) == Z_OK) {
+        put_be32(outer, COOKIE_COMPRESSED | COOKIE_LEB128);
+        put_be32(outer + 4, (uint32_t)packed);
+        pb_base64_encode(outer, OUTER_HEAD_BYTES + packed, out);
+        status = pb_buf_status(out);
+    }
+    free(outer);
+    return status;
+}
+
 enum pb_status pb_hist_encode(const struct pb_hist *hist, struct pb_buf *out)
 {
-    PB_CLEANUP(free_bytes) uint8_t *payload = NULL;
+    uint8_t *payload = NULL;
     size_t len = 0;
 
     PB_TRY(make_payload(hist, &payload, &len));
-    uLongf packed = compressBound(len);
-    PB_CLEANUP(free_bytes) uint8_t *outer = malloc(OUTER_HEAD_BYTES + packed);
+    enum pb_status status = put_packed(payload, len, out);
 
-    if (!outer || compress(outer + OUTER_HEAD_BYTES, &packed, payload, len) != Z_OK) {
-        return PB_ENOMEM; /* the only way in which compress() into enough room can fail */
-    }
-    put_be32(outer, COOKIE_COMPRESSED | COOKIE_LEB128);
-    put_be32(outer + 4, (uint32_t)packed);
-    pb_base64_encode(outer, OUTER_HEAD_BYTES + packed, out);
-    return pb_buf_status(out);
+    free(payload);
+    return status;
 }
 
 /* What the head of a payload says. */
@@ -297,7 +308,7 @@ static enum pb_status fill(const struct head *head, const uint8_t *counts, struc
 static enum pb_status inflate_hist(z_stream *stream, struct pb_hist *ret_hist, struct pb_error *err)
 {
     uint8_t bytes[PAYLOAD_HEAD_BYTES];
-    struct head head;
+    struct head head = { 0 };
 
     stream->next_out = bytes;
     stream->avail_out = sizeof(bytes);

@@ -50,14 +50,13 @@ static int64_t choose_window(int64_t duration_ns)
     return (duration_ns + stretch_ns - 1) / stretch_ns * PB_NS_PER_S;
 }
 
-static bool judges_by_late(const struct pb_objective *objective)
+/* A counter for an objective's limit, when it is judged by what is late. */
+static enum pb_status add_late(struct pb_aggregate *aggregate, const struct pb_objective *objective)
 {
-    return objective->metric == PB_METRIC_LATENCY && objective->stat == PB_STAT_QUANTILE;
-}
+    int64_t limit_ns = (int64_t)objective->limit;
 
-static enum pb_status add_late(struct pb_aggregate *aggregate, int64_t limit_ns)
-{
-    if (pb_aggregate_late(aggregate, limit_ns)) {
+    if (objective->metric != PB_METRIC_LATENCY || objective->stat != PB_STAT_QUANTILE ||
+        pb_aggregate_late(aggregate, limit_ns)) {
         return PB_OK;
     }
     struct pb_late_counter *late = &aggregate->late[aggregate->late_count++];
@@ -66,6 +65,19 @@ static enum pb_status add_late(struct pb_aggregate *aggregate, int64_t limit_ns)
     late->bad = calloc(PB_PHASES_MAX, sizeof(*late->bad));
     late->window_bad = calloc(PB_WINDOWS_MAX, sizeof(*late->window_bad));
     return late->bad && late->window_bad ? PB_OK : PB_ENOMEM;
+}
+
+static enum pb_status add_lates(struct pb_aggregate *aggregate)
+{
+    const struct pb_scenario *scenario = aggregate->scenario;
+
+    for (size_t i = 0; i < scenario->objective_count; i++) {
+        PB_TRY(add_late(aggregate, &scenario->objectives[i]));
+    }
+    for (size_t i = 0; i < scenario->abort_count; i++) {
+        PB_TRY(add_late(aggregate, &scenario->aborts[i].rule));
+    }
+    return PB_OK;
 }
 
 static enum pb_status fill_new(struct pb_aggregate *aggregate)
@@ -90,17 +102,7 @@ static enum pb_status fill_new(struct pb_aggregate *aggregate)
     for (size_t i = 0; i < WORKERS_KNOWN; i++) {
         aggregate->worker_until_ns[i] = INT64_MIN;
     }
-    for (size_t i = 0; i < scenario->objective_count; i++) {
-        if (judges_by_late(&scenario->objectives[i])) {
-            PB_TRY(add_late(aggregate, (int64_t)scenario->objectives[i].limit));
-        }
-    }
-    for (size_t i = 0; i < scenario->abort_count; i++) {
-        if (judges_by_late(&scenario->aborts[i].rule)) {
-            PB_TRY(add_late(aggregate, (int64_t)scenario->aborts[i].rule.limit));
-        }
-    }
-    return PB_OK;
+    return add_lates(aggregate);
 }
 
 enum pb_status pb_aggregate_new(const struct pb_scenario *scenario,

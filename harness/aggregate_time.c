@@ -42,23 +42,24 @@ static void merge_window(struct pb_window *into, const struct pb_window *from)
 }
 
 /* Windows 2i and 2i + 1 become window i. */
-static void merge_pair(struct pb_aggregate *aggregate, uint32_t i)
+static void merge_pair(struct pb_aggregate *aggregate, size_t i)
 {
     struct pb_small_hist *hists = aggregate->window_hists;
     struct pb_window *windows = aggregate->windows;
-    bool any = windows[2 * i].latency || windows[2 * i + 1].latency;
+    size_t one = 2 * i, two = one + 1;
+    bool any = windows[one].latency || windows[two].latency;
 
-    merge_window(&windows[2 * i], &windows[2 * i + 1]);
-    pb_small_hist_merge(&hists[2 * i], &hists[2 * i + 1]);
+    merge_window(&windows[one], &windows[two]);
+    pb_small_hist_merge(&hists[one], &hists[two]);
     if (i > 0) {
-        windows[i] = windows[2 * i];
-        hists[i] = hists[2 * i];
+        windows[i] = windows[one];
+        hists[i] = hists[one];
     }
     windows[i].latency = any ? &hists[i] : NULL;
     for (size_t l = 0; l < aggregate->late_count; l++) {
         uint32_t *bad = aggregate->late[l].window_bad;
 
-        bad[i] = bad[2 * i] + bad[2 * i + 1];
+        bad[i] = bad[one] + bad[two];
     }
 }
 
@@ -67,7 +68,7 @@ static void coarsen(struct pb_aggregate *aggregate)
 {
     const uint32_t half = PB_WINDOWS_MAX / 2;
 
-    for (uint32_t i = 0; i < half; i++) {
+    for (size_t i = 0; i < half; i++) {
         merge_pair(aggregate, i);
     }
     memset(aggregate->windows + half, 0, half * sizeof(*aggregate->windows));

@@ -38,7 +38,7 @@ struct lane {
     uint32_t reading_id;
 };
 
-struct pb_recorder {
+struct pb_recorder { /* NOLINT(clang-analyzer-optin.performance.Padding): owners kept apart */
     /* Constant after _new. */
     struct pb_recorder_config config;
     struct lane *lanes;

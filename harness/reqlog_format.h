@@ -54,7 +54,7 @@ enum pb_pbr_column {
 struct pb_pbr_field {
     uint8_t offset;
     uint8_t width;  /* bytes: 8 (signed), 2 or 1 (unsigned) */
-    int8_t absent;  /* value of a row in a block without this column */
+    int16_t absent; /* value of a row in a block without this column */
     uint8_t timing; /* a duration or instant: must stay within +-PB_PBR_TIME_MAX_NS */
 };
 #define PB_PBR_TIME_MAX_NS                                                \

@@ -42,11 +42,6 @@ void pb_reqlog_reader_free(struct pb_reqlog_reader *reader)
     }
 }
 
-static void free_reader_at(struct pb_reqlog_reader **reader)
-{
-    pb_reqlog_reader_free(*reader);
-}
-
 static enum pb_status corrupt(const struct pb_reqlog_reader *reader, const char *what,
                               struct pb_error *err)
 {
@@ -101,15 +96,9 @@ static enum pb_status read_header(struct pb_reqlog_reader *reader, struct pb_req
     return PB_OK;
 }
 
-enum pb_status pb_reqlog_open(const char *path, struct pb_reqlog_info *ret_info,
-                              struct pb_reqlog_reader **ret_reader, struct pb_error *err)
+static enum pb_status open_file(struct pb_reqlog_reader *reader, const char *path,
+                                struct pb_reqlog_info *ret_info, struct pb_error *err)
 {
-    PB_CLEANUP(free_reader_at) struct pb_reqlog_reader *reader = calloc(1, sizeof(*reader));
-
-    if (!reader) {
-        return pb_fail(err, PB_ENOMEM, "%s: no memory to read it", path);
-    }
-    reader->fd = -1;
     reader->path = strdup(path);
     if (!reader->path) {
         return pb_fail(err, PB_ENOMEM, "%s: no memory to read it", path);
@@ -119,9 +108,25 @@ enum pb_status pb_reqlog_open(const char *path, struct pb_reqlog_info *ret_info,
         return errno == ENOENT ? pb_fail(err, PB_ENOENT, "%s: there is no such file", path)
                                : pb_fail(err, PB_ESYS, "%s: cannot be opened", path);
     }
-    PB_TRY(read_header(reader, ret_info, err));
+    return read_header(reader, ret_info, err);
+}
+
+enum pb_status pb_reqlog_open(const char *path, struct pb_reqlog_info *ret_info,
+                              struct pb_reqlog_reader **ret_reader, struct pb_error *err)
+{
+    struct pb_reqlog_reader *reader = calloc(1, sizeof(*reader));
+
+    if (!reader) {
+        return pb_fail(err, PB_ENOMEM, "%s: no memory to read it", path);
+    }
+    reader->fd = -1;
+    enum pb_status status = open_file(reader, path, ret_info, err);
+
+    if (status != PB_OK) {
+        pb_reqlog_reader_free(reader);
+        return status;
+    }
     *ret_reader = reader;
-    reader = NULL;
     return PB_OK;
 }
 
@@ -167,7 +172,7 @@ static enum pb_status check_trailer(struct pb_reqlog_reader *reader, size_t len,
                 pb_get_le64(at + 72) == reader->returns && pb_get_le64(at + 80) == reader->blocks;
 
     for (int i = 0; same && i < PB_OUTCOME_COUNT; i++) {
-        same = pb_get_le64(at + 8 + 8 * i) == reader->requests[i];
+        same = pb_get_le64(at + 8 + 8 * (size_t)i) == reader->requests[i];
     }
     if (!same) {
         return corrupt(reader, "the trailer's totals are not those of the rows", err);
@@ -208,27 +213,52 @@ static enum pb_status read_block(struct pb_reqlog_reader *reader, size_t *ret_le
     return PB_OK;
 }
 
+/* Takes a block that was read: rows are laid out, the trailer is checked, other kinds are for later
+ * versions. */
+static enum pb_status take_block(struct pb_reqlog_reader *reader, size_t len, struct pb_error *err)
+{
+    uint32_t type = pb_get_le32(reader->head);
+
+    if (type == PB_PBR_TRAILER) {
+        return check_trailer(reader, len, err);
+    }
+    if (type == PB_PBR_ROWS) {
+        PB_TRY(lay_out(reader, len, err));
+    }
+    reader->offset += PB_PBR_HEAD_BYTES + len;
+    return PB_OK;
+}
+
 /* Goes on to the next block with rows, or to the end. */
 static enum pb_status next_block(struct pb_reqlog_reader *reader, struct pb_error *err)
 {
     while (!reader->ended && reader->rows_left == 0) {
         size_t len = 0;
+        enum pb_status status = read_block(reader, &len, err);
 
-        PB_TRY(read_block(reader, &len, err));
-        if (reader->ended) {
-            break;
+        if (status == PB_OK && !reader->ended) {
+            status = take_block(reader, len, err);
         }
-        uint32_t type = pb_get_le32(reader->head);
-
-        if (type == PB_PBR_TRAILER) {
-            return check_trailer(reader, len, err);
+        if (status != PB_OK) {
+            return status;
         }
-        if (type == PB_PBR_ROWS) { /* other kinds are for later versions */
-            PB_TRY(lay_out(reader, len, err));
-        }
-        reader->offset += PB_PBR_HEAD_BYTES + len;
     }
     return PB_OK;
+}
+
+/* The next difference of a column: from a run of zeros, or from its bytes, which may begin one. */
+static bool next_delta(struct column *column, int64_t *ret_delta)
+{
+    *ret_delta = 0;
+    if (column->zeros > 0) {
+        column->zeros--;
+        return true;
+    }
+    column->at = pb_varint_get(column->at, column->end, ret_delta);
+    if (column->at && *ret_delta == 0) {
+        column->at = pb_varint_get(column->at, column->end, &column->zeros);
+    }
+    return column->at && column->zeros >= 0;
 }
 
 /* The next `count` values of a column; false when its bytes do not hold them. */
@@ -237,21 +267,10 @@ static bool decode(struct column *column, size_t count, int64_t *values)
     int64_t last = column->last;
 
     for (size_t i = 0; i < count; i++) {
-        int64_t delta = 0;
+        int64_t delta;
 
-        if (column->zeros > 0) {
-            column->zeros--;
-        } else {
-            column->at = pb_varint_get(column->at, column->end, &delta);
-            if (!column->at) {
-                return false;
-            }
-            if (delta == 0) {
-                column->at = pb_varint_get(column->at, column->end, &column->zeros);
-                if (!column->at || column->zeros < 0) {
-                    return false;
-                }
-            }
+        if (!next_delta(column, &delta)) {
+            return false;
         }
         last = (int64_t)((uint64_t)last + (uint64_t)delta);
         values[i] = last;
@@ -294,29 +313,6 @@ static bool scatter(struct pb_record *records, size_t count, const struct pb_pbr
     return true;
 }
 
-static enum pb_status read_rows(struct pb_reqlog_reader *reader, struct pb_record *records,
-                                size_t count, struct pb_error *err)
-{
-    int64_t values[PIECE_ROWS];
-
-    memset(records, 0, count * sizeof(*records));
-    for (int c = 0; c < PB_PBR_COLUMNS; c++) {
-        struct column *column = &reader->columns[c];
-
-        if (!column->at) {
-            for (size_t i = 0; i < count; i++) {
-                values[i] = pb_pbr_fields[c].absent;
-            }
-        } else if (!decode(column, count, values)) {
-            return corrupt(reader, "a column of the block before this byte is damaged", err);
-        }
-        if (!scatter(records, count, &pb_pbr_fields[c], values)) {
-            return corrupt(reader, "an impossible value in the block before this byte", err);
-        }
-    }
-    return PB_OK;
-}
-
 /* After its last row a block's columns must be used up. */
 static bool used_up(const struct pb_reqlog_reader *reader)
 {
@@ -342,29 +338,45 @@ static void tally(struct pb_reqlog_reader *reader, const struct pb_record *recor
     reader->rows += count;
 }
 
+static enum pb_status read_rows(struct pb_reqlog_reader *reader, struct pb_record *records,
+                                size_t count, struct pb_error *err)
+{
+    int64_t values[PIECE_ROWS];
+
+    memset(records, 0, count * sizeof(*records));
+    for (int c = 0; c < PB_PBR_COLUMNS; c++) {
+        struct column *column = &reader->columns[c];
+
+        if (!column->at) {
+            for (size_t i = 0; i < count; i++) {
+                values[i] = pb_pbr_fields[c].absent;
+            }
+        } else if (!decode(column, count, values)) {
+            return corrupt(reader, "a column of the block before this byte is damaged", err);
+        }
+        if (!scatter(records, count, &pb_pbr_fields[c], values)) {
+            return corrupt(reader, "an impossible value in the block before this byte", err);
+        }
+    }
+    reader->rows_left -= (uint32_t)count;
+    if (reader->rows_left == 0 && !used_up(reader)) {
+        return corrupt(reader, "the block before this byte has more values than rows", err);
+    }
+    tally(reader, records, count);
+    return PB_OK;
+}
+
 enum pb_status pb_reqlog_next(struct pb_reqlog_reader *reader, struct pb_record *records,
                               size_t max, size_t *ret_count, struct pb_error *err)
 {
     size_t filled = 0;
 
-    while (filled < max) {
-        if (reader->rows_left == 0) {
-            enum pb_status status = filled > 0 ? PB_OK : next_block(reader, err);
-
-            PB_TRY(status);
-            if (filled > 0 || reader->ended) {
-                break;
-            }
-        }
+    PB_TRY(next_block(reader, err));
+    while (filled < max && reader->rows_left > 0) {
         size_t piece = max - filled < PIECE_ROWS ? max - filled : PIECE_ROWS;
 
         piece = piece < reader->rows_left ? piece : reader->rows_left;
         PB_TRY(read_rows(reader, records + filled, piece, err));
-        reader->rows_left -= (uint32_t)piece;
-        if (reader->rows_left == 0 && !used_up(reader)) {
-            return corrupt(reader, "the block before this byte has more values than rows", err);
-        }
-        tally(reader, records + filled, piece);
         filled += piece;
     }
     *ret_count = filled;

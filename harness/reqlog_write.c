@@ -12,7 +12,7 @@
 /* Rows that are encoded at once; the worst bytes that they can add to all columns together. */
 #define PIECE_ROWS      64
 #define RUN_BYTES       4 /* a run of up to PB_PBR_ROWS_MAX zeros: 0, then its length */
-#define PIECE_MAX_BYTES (PB_PBR_COLUMNS * (PIECE_ROWS * PB_VARINT_MAX_BYTES + RUN_BYTES))
+#define PIECE_MAX_BYTES ((size_t)PB_PBR_COLUMNS * (PIECE_ROWS * PB_VARINT_MAX_BYTES + RUN_BYTES))
 #define WRITEBACK_BYTES (UINT64_C(1) << 20)
 
 /* One column of the block that is being gathered. */
@@ -102,11 +102,6 @@ static void free_writer(struct pb_reqlog_writer *writer)
     }
 }
 
-static void free_writer_at(struct pb_reqlog_writer **writer)
-{
-    free_writer(*writer);
-}
-
 static void begin_block(struct pb_reqlog_writer *writer)
 {
     writer->rows = 0;
@@ -122,16 +117,9 @@ static void begin_block(struct pb_reqlog_writer *writer)
     }
 }
 
-enum pb_status pb_reqlog_create(const char *path, const struct pb_reqlog_info *info,
-                                struct pb_reqlog_writer **ret_writer, struct pb_error *err)
+static enum pb_status create(struct pb_reqlog_writer *writer, const char *path,
+                             const struct pb_reqlog_info *info, struct pb_error *err)
 {
-    /* Zeroed pages that are never used are never resident: the columns share one block's bytes. */
-    PB_CLEANUP(free_writer_at) struct pb_reqlog_writer *writer = calloc(1, sizeof(*writer));
-
-    if (!writer) {
-        return pb_fail(err, PB_ENOMEM, "%s: no memory for the log's writer", path);
-    }
-    writer->fd = -1;
     writer->path = strdup(path);
     if (!writer->path) {
         return pb_fail(err, PB_ENOMEM, "%s: no memory for the log's writer", path);
@@ -148,10 +136,27 @@ enum pb_status pb_reqlog_create(const char *path, const struct pb_reqlog_info *i
     begin_block(writer);
     if (write_header(writer, info) != PB_OK) {
         (void)unlink(path);
-        return report(writer, err);
+    }
+    return report(writer, err);
+}
+
+enum pb_status pb_reqlog_create(const char *path, const struct pb_reqlog_info *info,
+                                struct pb_reqlog_writer **ret_writer, struct pb_error *err)
+{
+    /* Zeroed pages that are never used are never resident: the columns share one block's bytes. */
+    struct pb_reqlog_writer *writer = calloc(1, sizeof(*writer));
+
+    if (!writer) {
+        return pb_fail(err, PB_ENOMEM, "%s: no memory for the log's writer", path);
+    }
+    writer->fd = -1;
+    enum pb_status status = create(writer, path, info, err);
+
+    if (status != PB_OK) {
+        free_writer(writer);
+        return status;
     }
     *ret_writer = writer;
-    writer = NULL;
     return PB_OK;
 }
 
@@ -229,7 +234,7 @@ static void add_entry(struct pb_reqlog_writer *writer)
     }
     if (writer->entry_count == PB_PBR_INDEX_MAX) {
         for (uint32_t i = 0; i < PB_PBR_INDEX_MAX / 2; i++) {
-            writer->entries[i] = writer->entries[2 * i];
+            writer->entries[i] = writer->entries[2 * (size_t)i];
         }
         writer->entry_count /= 2;
         writer->stride *= 2;
@@ -370,7 +375,7 @@ static enum pb_status write_trailer(struct pb_reqlog_writer *writer)
 
     pb_put_le64(at, writer->total_rows);
     for (int i = 0; i < PB_OUTCOME_COUNT; i++) {
-        pb_put_le64(at + 8 + 8 * i, writer->requests[i]);
+        pb_put_le64(at + 8 + 8 * (size_t)i, writer->requests[i]);
     }
     pb_put_le64(at + 72, writer->returns);
     pb_put_le64(at + 80, writer->total_blocks);
