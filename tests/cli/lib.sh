@@ -1,0 +1,74 @@
+# tests/cli/lib.sh - what the scripts share; read with `. "$SRC/tests/cli/lib.sh"`.
+
+# run CODE COMMAND... : runs it, output to ./out and ./err, and wants that exit code.
+run() {
+    want=$1
+    shift
+    code=0
+    "$@" >out 2>err </dev/null || code=$?
+    [ "$code" = "$want" ] || {
+        echo "exit code $code, wanted $want: $*"
+        cat out err
+        exit 1
+    }
+}
+
+# one_of "CODES" COMMAND... : the same, several codes allowed (a noisy machine may say 3 or 5).
+one_of() {
+    wanted=$1
+    shift
+    code=0
+    "$@" >out 2>err </dev/null || code=$?
+    case " $wanted " in
+    *" $code "*) ;;
+    *) echo "exit code $code, wanted one of $wanted: $*"; cat out err; exit 1 ;;
+    esac
+}
+
+# has FILE TEXT : the text stands in it.
+has() {
+    grep -qF -- "$2" "$1" || {
+        echo "not found in $1: $2"
+        cat "$1"
+        exit 1
+    }
+}
+
+# lacks FILE TEXT
+lacks() {
+    ! grep -qF -- "$2" "$1" || {
+        echo "must not stand in $1: $2"
+        cat "$1"
+        exit 1
+    }
+}
+
+# nothing_stored : no result folder and no temporary one.
+nothing_stored() {
+    [ -z "$(ls -A results 2>/dev/null)" ] || {
+        echo "results/ is not empty:"
+        ls -A results
+        exit 1
+    }
+}
+
+# sum_is_sent FILE : in every phase and in total, sent is the sum of the outcomes (a run.json).
+sum_is_sent() {
+    awk '
+    /"sent":/ { gsub(/[^0-9]/, ""); sent = $0; sum = 0; n = 0 }
+    /"(ok|client_error|error|rejected|checkout_timeout|operation_timeout|worker_lost|cancelled)": *[0-9]/ {
+        v = $0; sub(/.*: */, "", v); sub(/[^0-9].*/, "", v); sum += v
+        if (++n == 8) { checked++; if (sum != sent) { print "sent " sent " but outcomes " sum; bad = 1 } }
+    }
+    END { if (!checked) { print "no accounts found"; bad = 1 } exit bad }' "$1"
+}
+
+# A scenario of one second that any machine carries.
+tiny() {
+    cat <<'EOF'
+{ "name": "tiny", "pool": { "size": 2 }, "workload": { "service": "1ms" },
+  "phases": [ { "name": "warmup", "duration": "100ms", "rate": 200, "record": false },
+              { "name": "main", "duration": "1s", "rate": 200 } ],
+  "slo": [ "latency.p50 < 1s" ] }
+EOF
+}
