@@ -9,13 +9,14 @@
 /* Under this share of CPU in the work, a pool's size does not depend on the machine's cores. */
 #define WAIT_BOUND_RATIO 0.1
 
-static void add_note(cJSON *notes, const char *topic, const char *text)
+static void add_note(const struct pb_tuner *tuner, cJSON *notes, const char *topic,
+                     const char *text)
 {
     cJSON *row = cJSON_CreateObject();
 
-    cJSON_AddStringToObject(row, "topic", topic);
-    cJSON_AddStringToObject(row, "text", text);
-    cJSON_AddItemToArray(notes, row);
+    pb_sheet_text(tuner->sheet, row, "topic", topic);
+    pb_sheet_text(tuner->sheet, row, "text", text);
+    pb_sheet_item(tuner->sheet, notes, NULL, row);
 }
 
 /* " at 1.2x load with 1 worker lost", or "". */
@@ -87,18 +88,14 @@ cJSON *pb_advice_binding(const struct pb_tuner *tuner)
     }
     struct pb_pooled pooled = pb_pool_objective(objective, i, runs, n);
 
-    cJSON_AddStringToObject(binding, "expression", objective->expression);
-    cJSON_AddStringToObject(binding, "phase",
-                            objective->phase >= 0 ? tuner->scenario->phases[objective->phase].name
-                                                  : "all");
-    cJSON_AddItemToObject(binding, "limit",
-                          isfinite(pooled.limit) ? cJSON_CreateNumber(pooled.limit)
-                                                 : cJSON_CreateNull());
-    cJSON_AddItemToObject(binding, "measured",
-                          isfinite(pooled.measured) ? cJSON_CreateNumber(pooled.measured)
-                                                    : cJSON_CreateNull());
-    cJSON_AddItemToObject(binding, "setting", pb_space_json(&tuner->space, &candidate->point));
-    cJSON_AddStringToObject(binding, "answer", pb_answer_name(pooled.answer));
+    pb_sheet_text(tuner->sheet, binding, "expression", objective->expression);
+    pb_sheet_text(tuner->sheet, binding, "phase",
+                  objective->phase >= 0 ? tuner->scenario->phases[objective->phase].name : "all");
+    pb_sheet_number(tuner->sheet, binding, "limit", pooled.limit);
+    pb_sheet_number(tuner->sheet, binding, "measured", pooled.measured);
+    pb_sheet_item(tuner->sheet, binding, "setting",
+                  pb_space_json(&tuner->space, &candidate->point));
+    pb_sheet_text(tuner->sheet, binding, "answer", pb_answer_name(pooled.answer));
     return binding;
 }
 
@@ -128,8 +125,8 @@ static void reason_improved(const struct pb_tuner *tuner, char *text, size_t siz
                  workers_of(tuner, tuner->incumbent),
                  workers_of(tuner, tuner->incumbent) == 1 ? "" : "s", workers_of(tuner, 0));
     }
-    snprintf(text, size, "every objective holds%s, confirmed on %" PRIu32 " fresh pairs%s", stress,
-             tuner->plan.pairs, cause);
+    snprintf(text, size, "every objective holds%s, confirmed on %" PRIu32 " pairs of fresh runs%s",
+             stress, tuner->plan.pairs, cause);
 }
 
 static void reason_already_best(const struct pb_tuner *tuner, char *text, size_t size)
@@ -250,7 +247,7 @@ static void note_service(const struct pb_tuner *tuner, cJSON *notes)
                      pb_format_percent(1 - o->quantile, bad),
                      pb_format_duration((int64_t)service_limit_ns(scenario, 1 - o->quantile),
                                         limit));
-            add_note(notes, "change", text);
+            add_note(tuner, notes, "change", text);
         }
     }
 }
@@ -299,7 +296,7 @@ static void note_load(const struct pb_tuner *tuner, cJSON *notes)
              ": widen it to about %.0f, make the work faster, or send less than %s.",
              erlangs, most, ceil(erlangs + sqrt(erlangs)) + tuner->plan.workers_lost,
              pb_format_rate(rate * (double)most / erlangs / tuner->plan.load_factor, most_rate));
-    add_note(notes, "change", text);
+    add_note(tuner, notes, "change", text);
 }
 
 static void note_transfer(const struct pb_tuner *tuner, cJSON *notes)
@@ -323,7 +320,7 @@ static void note_transfer(const struct pb_tuner *tuner, cJSON *notes)
                  "the cores of this machine; tune again on another.",
                  pb_format_duration((int64_t)cpu, a), pb_format_duration((int64_t)service, b));
     }
-    add_note(notes, "transfer", text);
+    add_note(tuner, notes, "transfer", text);
 }
 
 static void note_noise(const struct pb_tuner *tuner, cJSON *notes)
@@ -343,7 +340,7 @@ static void note_noise(const struct pb_tuner *tuner, cJSON *notes)
             "Noise: %zu runs of the setting of now gave p99 from %s to %s; smaller differences "
             "decide nothing.",
             n, pb_format_duration(low, a), pb_format_duration(high, b));
-        add_note(notes, "noise", text);
+        add_note(tuner, notes, "noise", text);
     }
 }
 
@@ -352,7 +349,7 @@ static void note_search(const struct pb_tuner *tuner, cJSON *notes)
     char text[300], time[PB_QUANTITY_TEXT];
 
     if (tuner->not_monotone) {
-        add_note(notes, "monotone",
+        add_note(tuner, notes, "monotone",
                  "The next larger size does not meet the objectives though this one does: the work "
                  "competes for the cores, so measure again before growing the pool.");
     }
@@ -361,13 +358,13 @@ static void note_search(const struct pb_tuner *tuner, cJSON *notes)
                  "The budget (%s, %" PRIu32 " runs) ended before everything was tried; give more "
                  "with tune.budget.",
                  pb_format_duration(tuner->plan.budget_time_ns, time), tuner->plan.budget_runs);
-        add_note(notes, "budget", text);
+        add_note(tuner, notes, "budget", text);
     }
     if (!tuner->swept && tuner->space.settings > tuner->candidate_count) {
         snprintf(text, sizeof(text),
                  "Searched by coordinate steps: %zu of %" PRIu64 " settings were measured.",
                  tuner->candidate_count, tuner->space.settings);
-        add_note(notes, "search", text);
+        add_note(tuner, notes, "search", text);
     }
 }
 
@@ -378,7 +375,7 @@ static void note_less(const struct pb_tuner *tuner, const char *answer, cJSON *n
     failure_text(tuner, telling_failure(tuner), failure, sizeof(failure));
     if (failure[0] != '\0' && strcmp(answer, "improved") == 0) {
         snprintf(text, sizeof(text), "Why not less: %s.", failure);
-        add_note(notes, "why_not_less", text);
+        add_note(tuner, notes, "why_not_less", text);
     }
 }
 
@@ -409,9 +406,9 @@ static void add_dead(const struct pb_tuner *tuner, const char *path, const char 
         return;
     }
     row = cJSON_CreateObject();
-    cJSON_AddStringToObject(row, "path", path);
-    cJSON_AddStringToObject(row, "reason", why);
-    cJSON_AddItemToArray(dead, row);
+    pb_sheet_text(tuner->sheet, row, "path", path);
+    pb_sheet_text(tuner->sheet, row, "reason", why);
+    pb_sheet_item(tuner->sheet, dead, NULL, row);
 }
 
 cJSON *pb_advice_dead(const struct pb_tuner *tuner)

@@ -99,32 +99,23 @@ void pb_bench_tell(const struct pb_tuner *tuner, const char *text)
     options->progress(options->ctx, &progress);
 }
 
-/* The members that `proposed` and `measured` share.  NULL: no memory. */
+/* The members that `proposed` and `measured` share. */
 static cJSON *trial_line(const struct pb_tuner *tuner, const char *type,
                          const struct pb_trial_entry *entry, uint32_t attempt)
 {
+    const struct pb_tune_plan *plan = &tuner->plan;
     cJSON *line = cJSON_CreateObject();
-    cJSON *setting = pb_space_json(&tuner->space, &tuner->candidates[entry->candidate].point);
-    bool fine = line != NULL && setting != NULL && cJSON_AddStringToObject(line, "type", type) &&
-                cJSON_AddNumberToObject(line, "trial", entry->number) &&
-                cJSON_AddStringToObject(line, "stage", pb_stage_name(entry->stage)) &&
-                cJSON_AddItemToObject(line, "setting", setting);
 
-    if (!fine) {
-        cJSON_Delete(setting);
-        cJSON_Delete(line);
-        return NULL;
-    }
-    fine =
-        cJSON_AddNumberToObject(line, "seed", (double)entry->seed) &&
-        cJSON_AddNumberToObject(line, "load_factor", entry->stress ? tuner->plan.load_factor : 1) &&
-        cJSON_AddNumberToObject(line, "workers_lost",
-                                entry->stress ? tuner->plan.workers_lost : 0) &&
-        cJSON_AddNumberToObject(line, "attempt", attempt);
-    if (!fine) {
-        cJSON_Delete(line);
-        return NULL;
-    }
+    tuner->sheet->lost = false;
+    pb_sheet_text(tuner->sheet, line, "type", type);
+    pb_sheet_number(tuner->sheet, line, "trial", entry->number);
+    pb_sheet_text(tuner->sheet, line, "stage", pb_stage_name(entry->stage));
+    pb_sheet_item(tuner->sheet, line, "setting",
+                  pb_space_json(&tuner->space, &tuner->candidates[entry->candidate].point));
+    pb_sheet_number(tuner->sheet, line, "seed", (double)entry->seed);
+    pb_sheet_number(tuner->sheet, line, "load_factor", entry->stress ? plan->load_factor : 1);
+    pb_sheet_number(tuner->sheet, line, "workers_lost", entry->stress ? plan->workers_lost : 0);
+    pb_sheet_number(tuner->sheet, line, "attempt", attempt);
     return line;
 }
 
@@ -177,7 +168,7 @@ static enum pb_status measure(struct pb_tuner *tuner, struct pb_trial_entry *ent
     struct pb_trial_result made = { 0 };
     const cJSON *known;
 
-    PB_TRY(pb_journal_note(tuner->journal, trial_line(tuner, "proposed", entry, attempt), err));
+    PB_TRY(pb_bench_line(tuner, trial_line(tuner, "proposed", entry, attempt), err));
     known = pb_journal_take(tuner->journal, "measured");
     if (known != NULL) {
         return pb_trial_from_json(known, tuner->scenario->objective_count, &entry->result, err);
@@ -186,12 +177,13 @@ static enum pb_status measure(struct pb_tuner *tuner, struct pb_trial_entry *ent
     PB_TRY(run_driver(tuner, entry, &made, err));
     PB_CLEANUP(delete_json) cJSON *line = trial_line(tuner, "measured", entry, attempt);
 
-    if (line == NULL || !pb_trial_to_json(&made, line)) {
+    pb_trial_to_json(&made, tuner->sheet, line);
+    if (tuner->sheet->lost) {
         return pb_fail(err, PB_ENOMEM, "no memory for a line of the journal");
     }
     /* What a resumed search will read is what this one goes by. */
     PB_TRY(pb_trial_from_json(line, tuner->scenario->objective_count, &entry->result, err));
-    return pb_journal_note(tuner->journal, cJSON_Duplicate(line, true), err);
+    return pb_bench_line(tuner, cJSON_Duplicate(line, true), err);
 }
 
 static enum pb_status keep_entry(struct pb_tuner *tuner, struct pb_trial_entry *entry,
@@ -393,33 +385,33 @@ double pb_bench_measured_cost(const struct pb_tuner *tuner, const struct pb_tria
     return NAN;
 }
 
+enum pb_status pb_bench_line(struct pb_tuner *tuner, cJSON *line, struct pb_error *err)
+{
+    if (tuner->sheet->lost) {
+        cJSON_Delete(line);
+        line = NULL; /* the journal says what that means */
+    }
+    return pb_journal_note(tuner->journal, line, err);
+}
+
 enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t candidate,
                              const char *key, size_t other, const char *reason,
                              struct pb_error *err)
 {
     struct pb_candidate *about = &tuner->candidates[candidate];
     cJSON *line = cJSON_CreateObject();
-    cJSON *setting = pb_space_json(&tuner->space, &about->point);
-    cJSON *second =
-        key != NULL ? pb_space_json(&tuner->space, &tuner->candidates[other].point) : NULL;
     char text[400], name[120];
-    bool fine = cJSON_AddStringToObject(line, "type", type) != NULL;
 
-    fine = fine && cJSON_AddItemToObject(line, "setting", setting);
-    setting = fine ? NULL : setting;
-    if (fine && key != NULL) {
-        fine = cJSON_AddItemToObject(line, key, second);
-        second = fine ? NULL : second;
+    tuner->sheet->lost = false;
+    pb_sheet_text(tuner->sheet, line, "type", type);
+    pb_sheet_item(tuner->sheet, line, "setting", pb_space_json(&tuner->space, &about->point));
+    if (key != NULL) {
+        pb_sheet_item(tuner->sheet, line, key,
+                      pb_space_json(&tuner->space, &tuner->candidates[other].point));
     }
-    fine = fine && cJSON_AddStringToObject(line, "reason", reason) != NULL;
-    if (!fine) {
-        cJSON_Delete(setting);
-        cJSON_Delete(second);
-        cJSON_Delete(line);
-        return pb_fail(err, PB_ENOMEM, "no memory for a line of the journal");
-    }
+    pb_sheet_text(tuner->sheet, line, "reason", reason);
+    PB_TRY(pb_bench_line(tuner, line, err));
     snprintf(about->why, sizeof(about->why), "%s", reason);
-    PB_TRY(pb_journal_note(tuner->journal, line, err));
     pb_space_text(&tuner->space, &about->point, name, sizeof(name));
     snprintf(text, sizeof(text), "%s -> %s: %s", name,
              strcmp(type, "rolled_back") == 0 ? "rolled back" : type, reason);

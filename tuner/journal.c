@@ -46,8 +46,8 @@ enum pb_status pb_journal_format(const cJSON *line, struct pb_buf *out)
     return pb_buf_status(out);
 }
 
-/* One line without its end; NULL when it is not a whole line of ours. */
-static cJSON *parse_line(const char *text, size_t len)
+/* Is this, without the line's end, a whole line of ours? */
+static bool whole_line(const char *text, size_t len)
 {
     static const size_t tail = sizeof(CHECK_KEY) - 1 + CHECK_DIGITS + 2;
     char digits[CHECK_DIGITS + 1] = "";
@@ -55,29 +55,27 @@ static cJSON *parse_line(const char *text, size_t len)
 
     if (len <= tail || memcmp(text + len - tail, CHECK_KEY, sizeof(CHECK_KEY) - 1) != 0 ||
         memcmp(text + len - 2, "\"}", 2) != 0) {
-        return NULL;
+        return false;
     }
     memcpy(digits, text + len - 2 - CHECK_DIGITS, CHECK_DIGITS);
     unsigned long stored = strtoul(digits, &end, 16);
 
-    if (end != digits + CHECK_DIGITS || stored != checksum(text, len - tail)) {
-        return NULL;
-    }
-    cJSON *line = cJSON_ParseWithLength(text, len);
-
-    cJSON_DeleteItemFromObjectCaseSensitive(line, "crc32c");
-    return line;
+    return end == digits + CHECK_DIGITS && stored == checksum(text, len - tail);
 }
 
-static enum pb_status keep_line(struct pb_journal *journal, cJSON *line, struct pb_error *err)
+/* Parses and keeps a line whose checksum was right. */
+static enum pb_status keep_line(struct pb_journal *journal, const char *text, size_t len,
+                                struct pb_error *err)
 {
+    cJSON *line = cJSON_ParseWithLength(text, len);
     cJSON **grown = realloc(journal->lines, (journal->count + 1) * sizeof(*grown));
 
-    if (grown == NULL) {
+    journal->lines = grown != NULL ? grown : journal->lines;
+    if (line == NULL || grown == NULL) {
         cJSON_Delete(line);
         return pb_fail(err, PB_ENOMEM, "no memory for the journal '%s'", journal->path);
     }
-    journal->lines = grown;
+    cJSON_DeleteItemFromObjectCaseSensitive(line, "crc32c");
     journal->lines[journal->count++] = line;
     return PB_OK;
 }
@@ -91,17 +89,17 @@ static enum pb_status read_lines(struct pb_journal *journal, const char *text, s
     while (at < len) {
         const char *end = memchr(text + at, '\n', len - at);
         size_t length = end != NULL ? (size_t)(end - (text + at)) : len - at;
-        cJSON *line = end != NULL ? parse_line(text + at, length) : NULL;
+        bool whole = end != NULL && whole_line(text + at, length);
 
-        if (line == NULL && end != NULL && at + length + 1 < len) {
+        if (!whole && end != NULL && at + length + 1 < len) {
             return pb_fail(err, PB_ECORRUPT,
                            "%s:%zu: this line is damaged: the tune cannot be resumed",
                            journal->path, journal->count + 1);
         }
-        if (line == NULL) {
+        if (!whole) {
             break; /* torn: the process or the machine stopped while it was written */
         }
-        PB_TRY(keep_line(journal, line, err));
+        PB_TRY(keep_line(journal, text + at, length, err));
         at += length + 1;
     }
     *ret_good = at;

@@ -56,24 +56,14 @@ double pb_report_memory(const struct pb_trial_result *run)
     return run->peak_rss_bytes >= 0 ? (double)run->peak_rss_bytes : (double)NAN;
 }
 
-void pb_report_number(cJSON *object, const char *key, double value)
-{
-    /* The journal keeps an infinity as 1e300. */
-    if (isfinite(value) && fabs(value) < 1e299) {
-        cJSON_AddNumberToObject(object, key, value);
-    } else {
-        cJSON_AddNullToObject(object, key);
-    }
-}
-
 void pb_report_objective(const struct pb_tuner *tuner, size_t i, cJSON *row)
 {
     const struct pb_objective *objective = &tuner->scenario->objectives[i];
     bool named = objective->phase >= 0 && (size_t)objective->phase < tuner->scenario->phase_count;
 
-    cJSON_AddStringToObject(row, "expression", objective->expression);
-    cJSON_AddStringToObject(row, "phase",
-                            named ? tuner->scenario->phases[objective->phase].name : "all");
+    pb_sheet_text(tuner->sheet, row, "expression", objective->expression);
+    pb_sheet_text(tuner->sheet, row, "phase",
+                  named ? tuner->scenario->phases[objective->phase].name : "all");
 }
 
 /* Paired change of the recommended setting against the original, as a ratio of medians with the
@@ -106,12 +96,12 @@ static struct change change_of(const double *now, const double *use, size_t n)
     return change;
 }
 
-static void add_change(cJSON *row, struct change change)
+static void add_change(const struct pb_tuner *tuner, cJSON *row, struct change change)
 {
-    pb_report_number(row, "change_ratio", change.estimate);
-    pb_report_number(row, "ci_low", change.low);
-    pb_report_number(row, "ci_high", change.high);
-    pb_report_number(row, "confidence", change.confidence);
+    pb_sheet_number(tuner->sheet, row, "change_ratio", change.estimate);
+    pb_sheet_number(tuner->sheet, row, "ci_low", change.low);
+    pb_sheet_number(tuner->sheet, row, "ci_high", change.high);
+    pb_sheet_number(tuner->sheet, row, "confidence", change.confidence);
 }
 
 /* Runs of the confirmation on the same seeds, the original's and the recommended setting's. */
@@ -150,20 +140,22 @@ static cJSON *objective_row(const struct pb_tuner *tuner, const struct paired *p
         b[p] = paired->use.entries[p]->result.objectives[i].measured;
     }
     pb_report_objective(tuner, i, row);
-    cJSON_AddStringToObject(row, "level", pb_objective_binds(objective) ? "fail" : "warn");
-    cJSON_AddStringToObject(row, "metric", pb_metric_name(objective->metric));
-    pb_report_number(row, "limit", use.limit);
-    pb_report_number(row, "limit_high", objective->op == PB_OP_IN ? use.limit_high : (double)NAN);
-    pb_report_number(row, "now", now.measured);
-    pb_report_number(row, "use", use.measured);
-    cJSON_AddStringToObject(row, "answer_now", pb_answer_name(now.answer));
-    cJSON_AddStringToObject(row, "answer_use", pb_answer_name(use.answer));
-    add_change(row, change_of(a, b, paired->now.count));
-    cJSON_AddBoolToObject(row, "binds", ruling->objective == (int)i);
+    pb_sheet_text(tuner->sheet, row, "level", pb_objective_binds(objective) ? "fail" : "warn");
+    pb_sheet_text(tuner->sheet, row, "metric", pb_metric_name(objective->metric));
+    pb_sheet_number(tuner->sheet, row, "limit", use.limit);
+    pb_sheet_number(tuner->sheet, row, "limit_high",
+                    objective->op == PB_OP_IN ? use.limit_high : (double)NAN);
+    pb_sheet_number(tuner->sheet, row, "now", now.measured);
+    pb_sheet_number(tuner->sheet, row, "use", use.measured);
+    pb_sheet_text(tuner->sheet, row, "answer_now", pb_answer_name(now.answer));
+    pb_sheet_text(tuner->sheet, row, "answer_use", pb_answer_name(use.answer));
+    add_change(tuner, row, change_of(a, b, paired->now.count));
+    pb_sheet_bool(tuner->sheet, row, "binds", ruling->objective == (int)i);
     return row;
 }
 
-static cJSON *metric_row(const struct paired *paired, const char *name, const char *unit,
+static cJSON *metric_row(const struct pb_tuner *tuner, const struct paired *paired,
+                         const char *name, const char *unit,
                          double (*value)(const struct pb_trial_result *run))
 {
     double a[PB_TUNE_PAIRS_MAX], b[PB_TUNE_PAIRS_MAX];
@@ -173,11 +165,13 @@ static cJSON *metric_row(const struct paired *paired, const char *name, const ch
         a[p] = value(&paired->now.entries[p]->result);
         b[p] = value(&paired->use.entries[p]->result);
     }
-    cJSON_AddStringToObject(row, "name", name);
-    cJSON_AddStringToObject(row, "unit", unit);
-    pb_report_number(row, "now", pb_median_of(paired->now.entries, paired->now.count, value));
-    pb_report_number(row, "use", pb_median_of(paired->use.entries, paired->use.count, value));
-    add_change(row, change_of(a, b, paired->now.count));
+    pb_sheet_text(tuner->sheet, row, "name", name);
+    pb_sheet_text(tuner->sheet, row, "unit", unit);
+    pb_sheet_number(tuner->sheet, row, "now",
+                    pb_median_of(paired->now.entries, paired->now.count, value));
+    pb_sheet_number(tuner->sheet, row, "use",
+                    pb_median_of(paired->use.entries, paired->use.count, value));
+    add_change(tuner, row, change_of(a, b, paired->now.count));
     return row;
 }
 
@@ -188,39 +182,40 @@ static void add_stress(const struct pb_tuner *tuner, cJSON *evidence)
     struct pb_ruling ruling;
 
     if (!tuner->plan.stressed || runs.count == 0) {
-        cJSON_AddNullToObject(evidence, "stress");
+        pb_sheet_item(tuner->sheet, evidence, "stress", cJSON_CreateNull());
         return;
     }
     for (size_t i = 0; i < runs.count; i++) {
         results[i] = &runs.entries[i]->result;
     }
     pb_rule(tuner->scenario, results, runs.count, 1, &ruling);
-    cJSON *stress = cJSON_AddObjectToObject(evidence, "stress");
+    cJSON *stress = pb_sheet_object(tuner->sheet, evidence, "stress");
 
-    cJSON_AddNumberToObject(stress, "runs", (double)runs.count);
-    cJSON_AddNumberToObject(stress, "load_factor", tuner->plan.load_factor);
-    cJSON_AddNumberToObject(stress, "workers_lost", tuner->plan.workers_lost);
-    pb_report_number(stress, "p99_ns", pb_median_of(runs.entries, runs.count, pb_report_p99));
-    pb_report_number(stress, "utilization_ratio",
-                     pb_median_of(runs.entries, runs.count, pb_report_utilization));
-    cJSON_AddStringToObject(stress, "answer",
-                            ruling.decision == PB_DECISION_MEETS   ? "PASS"
-                            : ruling.decision == PB_DECISION_FAILS ? "FAIL"
-                                                                   : "INCONCLUSIVE");
-    cJSON *array = cJSON_AddArrayToObject(stress, "objectives");
+    pb_sheet_number(tuner->sheet, stress, "runs", (double)runs.count);
+    pb_sheet_number(tuner->sheet, stress, "load_factor", tuner->plan.load_factor);
+    pb_sheet_number(tuner->sheet, stress, "workers_lost", tuner->plan.workers_lost);
+    pb_sheet_number(tuner->sheet, stress, "p99_ns",
+                    pb_median_of(runs.entries, runs.count, pb_report_p99));
+    pb_sheet_number(tuner->sheet, stress, "utilization_ratio",
+                    pb_median_of(runs.entries, runs.count, pb_report_utilization));
+    pb_sheet_text(tuner->sheet, stress, "answer",
+                  ruling.decision == PB_DECISION_MEETS   ? "PASS"
+                  : ruling.decision == PB_DECISION_FAILS ? "FAIL"
+                                                         : "INCONCLUSIVE");
+    cJSON *array = pb_sheet_array(tuner->sheet, stress, "objectives");
 
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
         struct pb_pooled pooled = pb_report_pool(tuner, &runs, i);
         cJSON *row = cJSON_CreateObject();
 
         pb_report_objective(tuner, i, row);
-        pb_report_number(row, "measured", pooled.measured);
-        pb_report_number(row, "limit", pooled.limit);
-        pb_report_number(row, "limit_high",
-                         tuner->scenario->objectives[i].op == PB_OP_IN ? pooled.limit_high
-                                                                       : (double)NAN);
-        cJSON_AddStringToObject(row, "answer", pb_answer_name(pooled.answer));
-        cJSON_AddItemToArray(array, row);
+        pb_sheet_number(tuner->sheet, row, "measured", pooled.measured);
+        pb_sheet_number(tuner->sheet, row, "limit", pooled.limit);
+        pb_sheet_number(tuner->sheet, row, "limit_high",
+                        tuner->scenario->objectives[i].op == PB_OP_IN ? pooled.limit_high
+                                                                      : (double)NAN);
+        pb_sheet_text(tuner->sheet, row, "answer", pb_answer_name(pooled.answer));
+        pb_sheet_item(tuner->sheet, array, NULL, row);
     }
 }
 
@@ -240,21 +235,22 @@ void pb_report_evidence(const struct pb_tuner *tuner, cJSON *document)
     cJSON *evidence, *objectives, *rows;
 
     if (paired.now.count == 0) {
-        cJSON_AddNullToObject(document, "evidence");
+        pb_sheet_item(tuner->sheet, document, "evidence", cJSON_CreateNull());
         return;
     }
-    evidence = cJSON_AddObjectToObject(document, "evidence");
-    cJSON_AddNumberToObject(evidence, "pairs",
-                            tuner->incumbent == 0 ? 0 : (double)paired.now.count);
-    cJSON_AddBoolToObject(evidence, "fresh_seeds", true);
-    objectives = cJSON_AddArrayToObject(evidence, "objectives");
+    evidence = pb_sheet_object(tuner->sheet, document, "evidence");
+    pb_sheet_number(tuner->sheet, evidence, "pairs",
+                    tuner->incumbent == 0 ? 0 : (double)paired.now.count);
+    pb_sheet_bool(tuner->sheet, evidence, "fresh_seeds", true);
+    objectives = pb_sheet_array(tuner->sheet, evidence, "objectives");
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
-        cJSON_AddItemToArray(objectives, objective_row(tuner, &paired, i));
+        pb_sheet_item(tuner->sheet, objectives, NULL, objective_row(tuner, &paired, i));
     }
-    rows = cJSON_AddArrayToObject(evidence, "metrics");
+    rows = pb_sheet_array(tuner->sheet, evidence, "metrics");
     for (size_t i = 0; i < PB_ARRAY_LEN(metrics); i++) {
-        cJSON_AddItemToArray(rows, metric_row(&paired, metrics[i].name, metrics[i].unit,
-                                              metrics[i].value));
+        pb_sheet_item(tuner->sheet, rows, NULL,
+                      metric_row(tuner, &paired, metrics[i].name, metrics[i].unit,
+                                 metrics[i].value));
     }
     add_stress(tuner, evidence);
 }

@@ -26,8 +26,6 @@ double pb_report_utilization(const struct pb_trial_result *run);
 double pb_report_mean_workers(const struct pb_trial_result *run);
 double pb_report_memory(const struct pb_trial_result *run);
 
-/* Adds a member; null where the number is not finite. */
-void pb_report_number(cJSON *object, const char *key, double value);
 /* Adds `expression` and `phase` ("all" for the recorded phases together and whole runs). */
 void pb_report_objective(const struct pb_tuner *tuner, size_t i, cJSON *row);
 /* Adds `evidence`: the confirmation's pairs and stress runs; null when there were none. */

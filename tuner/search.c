@@ -24,11 +24,6 @@ static const struct pb_candidate *candidate_at(const struct pb_tuner *tuner, siz
     return &tuner->candidates[number];
 }
 
-static bool meets(const struct pb_tuner *tuner, size_t number)
-{
-    return candidate_at(tuner, number)->ruling.decision == PB_DECISION_MEETS;
-}
-
 /* The sentence of a candidate that becomes the incumbent. */
 static void say_accepted(const struct pb_tuner *tuner, size_t number, char *text, size_t size)
 {
@@ -36,7 +31,7 @@ static void say_accepted(const struct pb_tuner *tuner, size_t number, char *text
     int64_t next = pb_space_workers(&tuner->space, &candidate_at(tuner, number)->point);
     const char *gain = "better than the incumbent beyond noise";
 
-    if (!meets(tuner, tuner->incumbent)) {
+    if (!pb_search_meets(tuner, tuner->incumbent)) {
         gain = "the incumbent does not meet the objectives";
     } else if (tuner->plan.cost_known && next < now) {
         gain = "fewer workers than the incumbent";
@@ -78,10 +73,10 @@ static bool acceptable(struct pb_tuner *tuner, size_t number)
     const struct pb_point *from = &tuner->candidates[tuner->incumbent].point;
     struct pb_candidate *candidate = &tuner->candidates[number];
 
-    if (!meets(tuner, number)) {
+    if (!pb_search_meets(tuner, number)) {
         return false;
     }
-    if (!meets(tuner, tuner->incumbent)) {
+    if (!pb_search_meets(tuner, tuner->incumbent)) {
         return true; /* climbing out: each step was bounded from the one measured before */
     }
     if (!pb_better(tuner, number, tuner->incumbent)) {
@@ -91,10 +86,8 @@ static bool acceptable(struct pb_tuner *tuner, size_t number)
     return !candidate->too_far;
 }
 
-/* Judges a point and accepts or rolls back.  A point that was judged before is not noted again,
- * unless it may now be accepted. */
-static enum pb_status propose(struct pb_tuner *tuner, const struct pb_point *point,
-                              size_t *ret_number, struct pb_error *err)
+enum pb_status pb_search_propose(struct pb_tuner *tuner, const struct pb_point *point,
+                                 size_t *ret_number, struct pb_error *err)
 {
     size_t number = 0;
 
@@ -112,13 +105,14 @@ static enum pb_status propose(struct pb_tuner *tuner, const struct pb_point *poi
     return known ? PB_OK : roll_back(tuner, number, err);
 }
 
-static enum pb_status propose_along(struct pb_tuner *tuner, const struct pb_point *base, size_t dim,
-                                    uint32_t index, size_t *ret_number, struct pb_error *err)
+enum pb_status pb_search_propose_along(struct pb_tuner *tuner, const struct pb_point *base,
+                                       size_t dim, uint32_t index, size_t *ret_number,
+                                       struct pb_error *err)
 {
     struct pb_point point = *base;
 
     point.index[dim] = index;
-    return propose(tuner, &point, ret_number, err);
+    return pb_search_propose(tuner, &point, ret_number, err);
 }
 
 /* Nothing more can be measured. */
@@ -152,7 +146,7 @@ static enum pb_status shrink(struct pb_tuner *tuner, size_t dim, uint32_t failin
         if (here <= failing || target == here) {
             break;
         }
-        PB_TRY(propose_along(tuner, &base, dim, target, &number, err));
+        PB_TRY(pb_search_propose_along(tuner, &base, dim, target, &number, err));
         if (number != tuner->incumbent) {
             failing = target + 1;
         }
@@ -171,12 +165,13 @@ static enum pb_status check_above(struct pb_tuner *tuner, size_t dim, struct pb_
         return PB_OK;
     }
     point.index[dim]++;
-    PB_TRY(propose(tuner, &point, &above, err));
-    if (meets(tuner, above) || candidate_at(tuner, above)->ruling.decision == PB_DECISION_OPEN) {
+    PB_TRY(pb_search_propose(tuner, &point, &above, err));
+    if (pb_search_meets(tuner, above) ||
+        candidate_at(tuner, above)->ruling.decision == PB_DECISION_OPEN) {
         return PB_OK;
     }
     PB_TRY(pb_bench_judge(tuner, best, tuner->plan.max_runs, err));
-    tuner->not_monotone = meets(tuner, best);
+    tuner->not_monotone = pb_search_meets(tuner, best);
     return PB_OK;
 }
 
@@ -188,9 +183,9 @@ static size_t best_standing(const struct pb_tuner *tuner)
 
     for (size_t i = 1; i < tuner->candidate_count; i++) {
         const struct pb_candidate *candidate = candidate_at(tuner, i);
-        bool stands = candidate->accepted && meets(tuner, i);
+        bool stands = candidate->accepted && pb_search_meets(tuner, i);
 
-        if (stands && (!meets(tuner, best) || pb_better(tuner, i, best))) {
+        if (stands && (!pb_search_meets(tuner, best) || pb_better(tuner, i, best))) {
             best = i;
         }
     }
@@ -202,7 +197,7 @@ static enum pb_status retreat(struct pb_tuner *tuner, struct pb_error *err)
 {
     size_t fallen = tuner->incumbent;
 
-    if (meets(tuner, fallen) || fallen == 0) {
+    if (pb_search_meets(tuner, fallen) || fallen == 0) {
         return PB_OK;
     }
     tuner->candidates[fallen].accepted = false;
@@ -222,7 +217,7 @@ static enum pb_status try_carrying(struct pb_tuner *tuner, size_t dim, size_t co
             continue;
         }
         base.index[cost_dim]--;
-        PB_TRY(propose_along(tuner, &base, dim, i, &number, err));
+        PB_TRY(pb_search_propose_along(tuner, &base, dim, i, &number, err));
         if (number == tuner->incumbent) {
             PB_TRY(shrink(tuner, cost_dim, 0, err));
         }
@@ -245,9 +240,9 @@ static enum pb_status descend(struct pb_tuner *tuner, size_t dim, struct pb_erro
                               smaller(here + step, (uint32_t)d->count - 1));
         size_t number = 0;
 
-        PB_TRY(propose_along(tuner, &base, dim, down, &number, err));
+        PB_TRY(pb_search_propose_along(tuner, &base, dim, down, &number, err));
         if (number != tuner->incumbent || down == here) {
-            PB_TRY(propose_along(tuner, &base, dim, up, &number, err));
+            PB_TRY(pb_search_propose_along(tuner, &base, dim, up, &number, err));
         }
         if (candidate_at(tuner, tuner->incumbent)->point.index[dim] == here) {
             step /= 2;
@@ -262,7 +257,7 @@ static enum pb_status try_each(struct pb_tuner *tuner, size_t dim, struct pb_err
         struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
         size_t number = 0;
 
-        PB_TRY(propose_along(tuner, &base, dim, i, &number, err));
+        PB_TRY(pb_search_propose_along(tuner, &base, dim, i, &number, err));
     }
     return PB_OK;
 }
@@ -301,129 +296,13 @@ static enum pb_status improve_round(struct pb_tuner *tuner, struct pb_error *err
     return PB_OK;
 }
 
-/* More than the objective allows sits idle: fewer workers are wanted, not more. */
-static bool too_many(const struct pb_tuner *tuner, size_t number)
-{
-    const struct pb_ruling *ruling = &candidate_at(tuner, number)->ruling;
-    const struct pb_trial_entry *entries[1];
-
-    if (ruling->objective < 0 ||
-        pb_bench_results(tuner, number, false, tuner->plan.stressed, entries, 1) == 0) {
-        return false;
-    }
-    const struct pb_objective *objective = &tuner->scenario->objectives[ruling->objective];
-    const struct pb_trial_objective *seen = &entries[0]->result.objectives[ruling->objective];
-
-    enum pb_metric metric = objective->metric;
-
-    if (metric == PB_METRIC_UTILIZATION || metric == PB_METRIC_CORE_UTILIZATION) {
-        return objective->op != PB_OP_LESS && seen->measured < seen->limit;
-    }
-    return objective->op == PB_OP_LESS &&
-           (metric == PB_METRIC_MEMORY || metric == PB_METRIC_PEAK_WORKERS ||
-            metric == PB_METRIC_MEAN_WORKERS);
-}
-
-/* Where the next measurement of a bracketing goes; `here` when nothing is left. */
-static uint32_t bracket_next(const struct pb_space *space, size_t dim, uint32_t here, int64_t low,
-                             int64_t high)
-{
-    int64_t last = (int64_t)space->dims[dim].count;
-
-    if (high - low <= 1) {
-        return here;
-    }
-    if (low >= 0 && high < last) {
-        return (uint32_t)((low + high) / 2);
-    }
-    return pb_space_reach(space, dim, here, high >= last);
-}
-
-/* Looks along an ordered dimension for a setting that meets the objectives, from `start` toward
- * where they are missed less; the step grows with the size. */
-static enum pb_status bracket(struct pb_tuner *tuner, size_t dim, size_t start, bool downward,
-                              struct pb_error *err)
-{
-    struct pb_point base = candidate_at(tuner, start)->point;
-    int64_t low = -1, high = (int64_t)tuner->space.dims[dim].count;
-    size_t number = start;
-
-    while (!finished(tuner) && !meets(tuner, tuner->incumbent)) {
-        uint32_t here = candidate_at(tuner, number)->point.index[dim], next;
-
-        if (downward || too_many(tuner, number)) {
-            high = here;
-        } else {
-            low = here;
-        }
-        next = bracket_next(&tuner->space, dim, here, low, high);
-        if (next == here) {
-            break;
-        }
-        PB_TRY(propose_along(tuner, &base, dim, next, &number, err));
-    }
-    return PB_OK;
-}
-
-/* Bracketing upward, then downward: a CPU-bound pool may be too large. */
-static enum pb_status bracket_both(struct pb_tuner *tuner, size_t dim, size_t start,
-                                   struct pb_error *err)
-{
-    PB_TRY(bracket(tuner, dim, start, false, err));
-    return bracket(tuner, dim, start, true, err);
-}
-
-/* The candidate that came closest, by its margin: what another dimension is tried from. */
-static size_t closest(const struct pb_tuner *tuner)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < tuner->candidate_count; i++) {
-        double margin = candidate_at(tuner, i)->ruling.margin;
-
-        if (pb_space_inside(&tuner->space, &candidate_at(tuner, i)->point) && !isnan(margin) &&
-            !(candidate_at(tuner, best)->ruling.margin >= margin)) {
-            best = i;
-        }
-    }
-    return best;
-}
-
-static enum pb_status find_feasible(struct pb_tuner *tuner, size_t start, struct pb_error *err)
-{
-    for (int cost = 1; cost >= 0; cost--) {
-        for (size_t dim = 0; dim < tuner->space.count; dim++) {
-            if (pb_space_is_cost(&tuner->space, dim) != (cost == 1) || finished(tuner) ||
-                meets(tuner, tuner->incumbent)) {
-                continue;
-            }
-            size_t from = closest(tuner);
-
-            from = pb_space_inside(&tuner->space, &candidate_at(tuner, from)->point) ? from : start;
-            if (cost == 1) {
-                PB_TRY(bracket_both(tuner, dim, from, err));
-                continue;
-            }
-            for (uint32_t i = 0; i < tuner->space.dims[dim].count && !finished(tuner) &&
-                                 !meets(tuner, tuner->incumbent);
-                 i++) {
-                struct pb_point base = candidate_at(tuner, from)->point;
-                size_t number = 0;
-
-                PB_TRY(propose_along(tuner, &base, dim, i, &number, err));
-            }
-        }
-    }
-    return PB_OK;
-}
-
 /* The next setting of the sweep: not judged yet, and the cheapest of those; false: none is left. */
 static bool next_unswept(const struct pb_tuner *tuner, uint64_t *ret_setting)
 {
     const struct pb_point *now = &candidate_at(tuner, tuner->incumbent)->point;
     int64_t least = INT64_MAX, limit = INT64_MAX;
 
-    if (tuner->plan.cost_known && meets(tuner, tuner->incumbent)) {
+    if (tuner->plan.cost_known && pb_search_meets(tuner, tuner->incumbent)) {
         limit = pb_space_workers(&tuner->space, now);
     }
     for (uint64_t i = 0; i < tuner->space.settings; i++) {
@@ -452,7 +331,7 @@ static enum pb_status sweep(struct pb_tuner *tuner, struct pb_error *err)
         struct pb_point point = pb_space_at(&tuner->space, setting);
         size_t number = 0;
 
-        PB_TRY(propose(tuner, &point, &number, err));
+        PB_TRY(pb_search_propose(tuner, &point, &number, err));
     }
     tuner->swept = !finished(tuner);
     return PB_OK;
@@ -475,7 +354,7 @@ static enum pb_status enter_space(struct pb_tuner *tuner, size_t *ret_start, str
         *ret_start = 0;
         return PB_OK;
     }
-    return propose(tuner, &start, ret_start, err);
+    return pb_search_propose(tuner, &start, ret_start, err);
 }
 
 enum pb_status pb_search(struct pb_tuner *tuner, struct pb_error *err)
@@ -484,10 +363,10 @@ enum pb_status pb_search(struct pb_tuner *tuner, struct pb_error *err)
 
     tuner->stage = PB_STAGE_SEARCH;
     PB_TRY(enter_space(tuner, &start, err));
-    if (!meets(tuner, tuner->incumbent)) {
-        PB_TRY(find_feasible(tuner, start, err));
+    if (!pb_search_meets(tuner, tuner->incumbent)) {
+        PB_TRY(pb_search_feasible(tuner, start, err));
     }
-    for (int round = 0; round < ROUNDS_MAX && meets(tuner, tuner->incumbent); round++) {
+    for (int round = 0; round < ROUNDS_MAX && pb_search_meets(tuner, tuner->incumbent); round++) {
         size_t before = tuner->incumbent;
 
         if (!pb_space_inside(&tuner->space, &candidate_at(tuner, before)->point)) {

@@ -64,14 +64,19 @@ static void sort_values(struct pb_dimension *dim)
     }
 }
 
-static enum pb_status init_dimension(const struct pb_vary *vary, struct pb_dimension *dim)
+static enum pb_status init_dimension(const struct pb_scenario *scenario, const struct pb_vary *vary,
+                                     struct pb_dimension *dim)
 {
+    char text[VALUE_TEXT];
+
     dim->path = vary->path;
     dim->field = vary->field;
     dim->count = vary->count;
     dim->values = calloc(vary->count, sizeof(*dim->values));
     dim->numbers = calloc(vary->count, sizeof(*dim->numbers));
-    if (dim->values == NULL || dim->numbers == NULL) {
+    /* Every tunable field has a value in the effective scenario. */
+    dim->written = pb_scenario_get(scenario, vary->path, text, sizeof(text)) ? strdup(text) : NULL;
+    if (dim->values == NULL || dim->numbers == NULL || dim->written == NULL) {
         return PB_ENOMEM;
     }
     dim->ordered = true;
@@ -102,7 +107,7 @@ enum pb_status pb_space_init(const struct pb_scenario *scenario, struct pb_space
             pb_space_done(&space);
             return pb_fail(err, PB_EINVAL, "tune.vary: '%s' has no values to try", vary->path);
         }
-        if (init_dimension(vary, &space.dims[space.count++]) != PB_OK) {
+        if (init_dimension(scenario, vary, &space.dims[space.count++]) != PB_OK) {
             pb_space_done(&space);
             return pb_fail(err, PB_ENOMEM, "no memory for the values of '%s'", vary->path);
         }
@@ -128,6 +133,7 @@ void pb_space_done(struct pb_space *space)
     for (size_t i = 0; i < space->count; i++) {
         free(space->dims[i].values);
         free(space->dims[i].numbers);
+        free(space->dims[i].written);
     }
     space->count = 0;
 }
@@ -153,23 +159,17 @@ struct pb_point pb_space_original(const struct pb_space *space)
     struct pb_point point = { { 0 } };
 
     for (size_t i = 0; i < space->count; i++) {
-        char text[VALUE_TEXT];
-
-        point.index[i] = pb_scenario_get(space->scenario, space->dims[i].path, text, sizeof(text))
-                             ? index_of_text(&space->dims[i], text)
-                             : PB_AS_WRITTEN;
+        point.index[i] = index_of_text(&space->dims[i], space->dims[i].written);
     }
     return point;
 }
 
-static uint32_t nearest_index(const struct pb_space *space, const struct pb_dimension *dim)
+static uint32_t nearest_index(const struct pb_dimension *dim)
 {
-    char text[VALUE_TEXT];
     double number = 0;
     size_t best = 0;
 
-    if (!dim->ordered || !pb_scenario_get(space->scenario, dim->path, text, sizeof(text)) ||
-        !parse_number(dim->field, text, &number)) {
+    if (!dim->ordered || !parse_number(dim->field, dim->written, &number)) {
         return 0;
     }
     for (size_t i = 1; i < dim->count; i++) {
@@ -186,7 +186,7 @@ struct pb_point pb_space_nearest(const struct pb_space *space, const struct pb_p
 
     for (size_t i = 0; i < space->count; i++) {
         if (nearest.index[i] >= space->dims[i].count) {
-            nearest.index[i] = nearest_index(space, &space->dims[i]);
+            nearest.index[i] = nearest_index(&space->dims[i]);
         }
     }
     return nearest;
@@ -312,12 +312,11 @@ size_t pb_space_overrides(const struct pb_space *space, const struct pb_point *p
 
 /* A declared value, or the scenario's own. */
 static const char *value_text(const struct pb_space *space, const struct pb_point *point,
-                              size_t dim, char *buffer, size_t size)
+                              size_t dim)
 {
-    if (point->index[dim] < space->dims[dim].count) {
-        return space->dims[dim].values[point->index[dim]];
-    }
-    return pb_scenario_get(space->scenario, space->dims[dim].path, buffer, size) ? buffer : "";
+    const struct pb_dimension *d = &space->dims[dim];
+
+    return point->index[dim] < d->count ? d->values[point->index[dim]] : d->written;
 }
 
 static cJSON *value_json(const struct pb_field *field, const char *text)
@@ -345,8 +344,7 @@ cJSON *pb_space_json(const struct pb_space *space, const struct pb_point *point)
     cJSON *object = cJSON_CreateObject();
 
     for (size_t i = 0; object != NULL && i < space->count; i++) {
-        char buffer[VALUE_TEXT];
-        const char *text = value_text(space, point, i, buffer, sizeof(buffer));
+        const char *text = value_text(space, point, i);
 
         if (!cJSON_AddItemToObject(object, space->dims[i].path,
                                    value_json(space->dims[i].field, text))) {
@@ -364,11 +362,10 @@ void pb_space_text(const struct pb_space *space, const struct pb_point *point, c
 
     text[0] = '\0';
     for (size_t i = 0; i < space->count && len < size; i++) {
-        char buffer[VALUE_TEXT];
         const char *path = space->dims[i].path;
         const char *name = strncmp(path, "pool.", 5) == 0 ? path + 5 : path;
         int n = snprintf(text + len, size - len, "%s%s %s", i == 0 ? "" : ", ", name,
-                         value_text(space, point, i, buffer, sizeof(buffer)));
+                         value_text(space, point, i));
 
         len += n > 0 ? (size_t)n : 0;
     }

@@ -27,6 +27,7 @@ struct pb_dimension {
     size_t count;
     char **values;   /* owned array of borrowed texts */
     double *numbers; /* owned; of the values when ordered, else NULL */
+    char *written;   /* owned; the scenario's own value */
 };
 
 struct pb_space {

@@ -6,52 +6,48 @@
 #include "base/json.h"
 #include "tuner/tuner_internal.h"
 
-/* NaN is written as null; infinities as the largest number, which JSON can carry. */
-static bool add_number(cJSON *object, const char *key, double value)
+/* NaN is written as null, infinity as a number that no measurement reaches. */
+static void add_number(struct pb_sheet *sheet, cJSON *object, const char *key, double value)
 {
-    if (isnan(value)) {
-        return cJSON_AddNullToObject(object, key) != NULL;
-    }
-    return cJSON_AddNumberToObject(object, key, isinf(value) ? copysign(1e300, value) : value) !=
-           NULL;
+    pb_sheet_item(sheet, object, key,
+                  isnan(value) ? cJSON_CreateNull()
+                               : cJSON_CreateNumber(isinf(value) ? PB_SHEET_INFINITY : value));
 }
 
-static bool add_objective(const struct pb_trial_objective *o, cJSON *array)
+static void add_objective(const struct pb_trial_objective *o, struct pb_sheet *sheet, cJSON *array)
 {
-    cJSON *item = cJSON_CreateObject();
+    cJSON *item = pb_sheet_object(sheet, array, NULL);
 
-    if (!cJSON_AddItemToArray(array, item)) {
-        cJSON_Delete(item);
-        return false;
-    }
-    return cJSON_AddStringToObject(item, "answer", pb_answer_name(o->answer)) != NULL &&
-           add_number(item, "measured", o->measured) && add_number(item, "limit", o->limit) &&
-           add_number(item, "limit_high", o->limit_high) &&
-           add_number(item, "bad_ratio", o->bad_ratio) &&
-           add_number(item, "bad_limit", o->bad_limit) && add_number(item, "bad_low", o->bad_low) &&
-           add_number(item, "bad_high", o->bad_high);
+    pb_sheet_text(sheet, item, "answer", pb_answer_name(o->answer));
+    add_number(sheet, item, "measured", o->measured);
+    add_number(sheet, item, "limit", o->limit);
+    add_number(sheet, item, "limit_high", o->limit_high);
+    add_number(sheet, item, "bad_ratio", o->bad_ratio);
+    add_number(sheet, item, "bad_limit", o->bad_limit);
+    add_number(sheet, item, "bad_low", o->bad_low);
+    add_number(sheet, item, "bad_high", o->bad_high);
 }
 
-bool pb_trial_to_json(const struct pb_trial_result *result, cJSON *line)
+void pb_trial_to_json(const struct pb_trial_result *result, struct pb_sheet *sheet, cJSON *line)
 {
     const char *why = result->crashed ? result->crashed_why : result->invalid_why;
-    bool fine = cJSON_AddBoolToObject(line, "valid", result->valid) != NULL &&
-                cJSON_AddBoolToObject(line, "crashed", result->crashed) != NULL &&
-                cJSON_AddStringToObject(line, "why", why) != NULL &&
-                add_number(line, "p50_ns", (double)result->p50_ns) &&
-                add_number(line, "p99_ns", (double)result->p99_ns) &&
-                add_number(line, "mean_workers", result->mean_workers) &&
-                add_number(line, "throughput_per_s", result->throughput_per_s) &&
-                add_number(line, "utilization_ratio", result->utilization_ratio) &&
-                add_number(line, "peak_rss_bytes", (double)result->peak_rss_bytes) &&
-                add_number(line, "requests", (double)result->requests) &&
-                add_number(line, "elapsed_ns", (double)result->elapsed_ns);
-    cJSON *array = fine ? cJSON_AddArrayToObject(line, "objectives") : NULL;
+    cJSON *array;
 
-    for (size_t i = 0; array != NULL && i < result->objective_count; i++) {
-        fine = fine && add_objective(&result->objectives[i], array);
+    pb_sheet_bool(sheet, line, "valid", result->valid);
+    pb_sheet_bool(sheet, line, "crashed", result->crashed);
+    pb_sheet_text(sheet, line, "why", why);
+    add_number(sheet, line, "p50_ns", (double)result->p50_ns);
+    add_number(sheet, line, "p99_ns", (double)result->p99_ns);
+    add_number(sheet, line, "mean_workers", result->mean_workers);
+    add_number(sheet, line, "throughput_per_s", result->throughput_per_s);
+    add_number(sheet, line, "utilization_ratio", result->utilization_ratio);
+    add_number(sheet, line, "peak_rss_bytes", (double)result->peak_rss_bytes);
+    add_number(sheet, line, "requests", (double)result->requests);
+    add_number(sheet, line, "elapsed_ns", (double)result->elapsed_ns);
+    array = pb_sheet_array(sheet, line, "objectives");
+    for (size_t i = 0; i < result->objective_count; i++) {
+        add_objective(&result->objectives[i], sheet, array);
     }
-    return fine && array != NULL;
 }
 
 static enum pb_answer answer_of(const char *name)

@@ -15,6 +15,7 @@
 #include "harness/folder.h"
 #include "tuner/accept.h"
 #include "tuner/journal.h"
+#include "tuner/sheet.h"
 #include "tuner/space.h"
 #include "tuner/trial.h"
 #include "tuner/tune.h"
@@ -51,8 +52,9 @@ struct pb_tune_plan {
     int64_t budget_time_ns;
     double load_factor;
     uint32_t workers_lost;
-    bool stressed;   /* load_factor > 1 or workers_lost > 0 */
-    bool cost_known; /* the cost is the number of workers: known without a trial */
+    bool stressed;    /* load_factor > 1 or workers_lost > 0 */
+    bool provisional; /* fewer pairs than an interval takes */
+    bool cost_known;  /* the cost is the number of workers: known without a trial */
 };
 
 struct pb_trial_entry {
@@ -84,6 +86,7 @@ struct pb_tuner {
     struct pb_space space;
     struct pb_journal *journal; /* owned */
     char *folder, *trials;      /* owned */
+    struct pb_sheet *sheet;     /* of the JSON that is being made; not NULL */
     char *id;                   /* the folder's name; owned */
 
     struct pb_candidate *candidates; /* owned; number 0 is the original setting */
@@ -104,6 +107,30 @@ struct pb_tuner {
     bool confirmed;
     double delta_cost, delta_margin; /* differences within these are noise */
 };
+
+/* plan.c */
+
+/* The caller's driver, or real runs. */
+const struct pb_trial_driver *pb_plan_driver(const struct pb_tune_options *options);
+/* How a tune spends its budget: a pure function of both. */
+struct pb_tune_plan pb_plan_make(const struct pb_scenario *scenario,
+                                 const struct pb_tune_options *options);
+/* PB_EINVAL: no objective binds. */
+PB_MUST_USE enum pb_status pb_plan_check(const struct pb_scenario *scenario, struct pb_error *err);
+
+/* tune_folder.c */
+
+/* A new tune folder, whose journal holds the header from the moment it can be seen. */
+PB_MUST_USE enum pb_status pb_tune_folder_make(struct pb_tuner *tuner, struct pb_error *err);
+/* The folder to go on with: a path, or a prefix of a name below the results. */
+PB_MUST_USE enum pb_status pb_tune_folder_find(struct pb_tuner *tuner,
+                                               const struct pb_tune_options *options,
+                                               struct pb_error *err);
+/* Opens the journal of the tuner's folder and checks its header; `options` and the plan become
+ * those that the tune was started with. */
+PB_MUST_USE enum pb_status pb_tune_folder_open(struct pb_tuner *tuner,
+                                               struct pb_tune_options *options,
+                                               struct pb_error *err);
 
 /* bench.c */
 
@@ -135,6 +162,8 @@ double pb_bench_measured_cost(const struct pb_tuner *tuner, const struct pb_tria
 PB_MUST_USE enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t candidate,
                                          const char *key, size_t other, const char *reason,
                                          struct pb_error *err);
+/* Notes a line made with the tuner's sheet; takes it. */
+PB_MUST_USE enum pb_status pb_bench_line(struct pb_tuner *tuner, cJSON *line, struct pb_error *err);
 /* Tells the caller's progress function; `text` "" while a trial runs. */
 void pb_bench_tell(const struct pb_tuner *tuner, const char *text);
 
@@ -149,7 +178,28 @@ int pb_cheaper_first(const struct pb_tuner *tuner, size_t a, size_t b);
 double pb_median_of(const struct pb_trial_entry *const *entries, size_t count,
                     double (*value)(const struct pb_trial_result *run));
 
-/* search.c, confirm.c */
+/* search.c */
+
+/* Judges a point and accepts or rolls back; a point that was judged before is not noted again,
+ * unless it may now be accepted. */
+PB_MUST_USE enum pb_status pb_search_propose(struct pb_tuner *tuner, const struct pb_point *point,
+                                             size_t *ret_number, struct pb_error *err);
+/* The same for `base` with another value in one dimension. */
+PB_MUST_USE enum pb_status pb_search_propose_along(struct pb_tuner *tuner,
+                                                   const struct pb_point *base, size_t dim,
+                                                   uint32_t index, size_t *ret_number,
+                                                   struct pb_error *err);
+static inline bool pb_search_meets(const struct pb_tuner *tuner, size_t number)
+{
+    return tuner->candidates[number].ruling.decision == PB_DECISION_MEETS;
+}
+
+/* feasible.c: brackets one dimension after the other, from `start` or what came closest, until
+ * something meets the objectives. */
+PB_MUST_USE enum pb_status pb_search_feasible(struct pb_tuner *tuner, size_t start,
+                                              struct pb_error *err);
+
+/* search.c, confirm.c: the stages. */
 PB_MUST_USE enum pb_status pb_search(struct pb_tuner *tuner, struct pb_error *err);
 PB_MUST_USE enum pb_status pb_confirm(struct pb_tuner *tuner, struct pb_error *err);
 
@@ -164,7 +214,7 @@ cJSON *pb_advice_dead(const struct pb_tuner *tuner);
 cJSON *pb_advice_binding(const struct pb_tuner *tuner);
 
 /* trial_json.c: a result as members of a journal line, and back. */
-bool pb_trial_to_json(const struct pb_trial_result *result, cJSON *line);
+void pb_trial_to_json(const struct pb_trial_result *result, struct pb_sheet *sheet, cJSON *line);
 PB_MUST_USE enum pb_status pb_trial_from_json(const cJSON *line, size_t objective_count,
                                               struct pb_trial_result *ret_result,
                                               struct pb_error *err);

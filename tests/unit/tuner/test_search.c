@@ -341,9 +341,9 @@ PB_TEST(the_budget_is_kept)
     struct fake fake = exact();
     cJSON *json =
         tune_for(&fake, 32, 7,
-                 "{ \"vary\": { \"pool.size\": \"2..32\" }, \"budget\": { \"runs\": 12 } }");
+                 "{ \"vary\": { \"pool.size\": \"2..32\" }, \"budget\": { \"runs\": 6 } }");
 
-    ck_assert_uint_le(fake.runs, 12);
+    ck_assert_uint_le(fake.runs, 6);
     ck_assert_str_eq("unconfirmed", pb_json_str(json, "answer", ""));
     ck_assert(pb_json_bool(json, "budget.exhausted", false));
     cJSON_Delete(json);

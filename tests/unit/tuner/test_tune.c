@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "support/alloc.h"
 #include "support/test.h"
 #include "unit/tuner/fake_driver.h"
 
@@ -258,6 +259,48 @@ PB_TEST(an_error_of_the_world_ends_the_tune_and_it_can_be_resumed)
 
     ck_assert_str_eq("improved", pb_json_str(json, "answer", ""));
     cJSON_Delete(json);
+    pb_scenario_free(scenario);
+}
+
+/* Every seventh allocation of a whole tune fails in turn: a document is right or not
+ * there. */
+PB_TEST_TIMEOUT(without_memory_it_fails_or_is_right, 120)
+{
+    struct pb_tune_options options = { .results = pb_test_folder(), .driver = &fake_driver };
+    struct fake fake = noisy();
+    char text[1000], *want;
+    bool failed = true;
+
+    fake.invalid_every = 0;
+    fake_text(text, sizeof(text), 8, fake_limit_ns(&fake, 6),
+              "{ \"vary\": { \"pool.size\": \"5..8\" }, \"budget\": { \"runs\": 24 } }");
+    struct pb_scenario *scenario = fake_scenario(options.results, text);
+    cJSON *json = fake_tune(scenario, &fake, &options, PB_OK, NULL);
+
+    want = comparable(json);
+    cJSON_Delete(json);
+    options.driver_ctx = &fake;
+    for (long n = 1; failed; n += 7) {
+        struct pb_error err = { 0 };
+        char *folder = NULL, *got;
+
+        json = NULL;
+        pb_alloc_fail_once(n);
+        enum pb_status status = pb_tune(scenario, &options, &json, &folder, &err);
+
+        failed = pb_alloc_failed();
+        pb_alloc_fail_off();
+        ck_assert_msg(status == PB_OK || (status == PB_ENOMEM && json == NULL && failed),
+                      "allocation %ld: %s: %s", n, pb_status_name(status), err.text);
+        if (json != NULL) {
+            got = comparable(json);
+            ck_assert_str_eq(want, got);
+            free(got);
+        }
+        cJSON_Delete(json);
+        free(folder);
+    }
+    free(want);
     pb_scenario_free(scenario);
 }
 

@@ -1,0 +1,237 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/version.h"
+#include "harness/schedule.h"
+#include "tuner/tuner_internal.h"
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo; IETF draft-eastlake-fnv). */
+static void hash_text(uint64_t *hash, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        *hash = (*hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    }
+    *hash = (*hash ^ '\n') * UINT64_C(0x100000001b3);
+}
+
+static void hash_pool(uint64_t *hash, const struct pb_scenario_pool *pool)
+{
+    const int64_t numbers[] = { pool->profile,
+                                pool->size,
+                                pool->max_overflow,
+                                pool->queue_limit,
+                                pool->max_stuck,
+                                pool->strategy,
+                                pool->lazy,
+                                pool->overflow_ttl_ns,
+                                pool->overflow_after_ns,
+                                pool->checkout_timeout_ns,
+                                pool->operation_timeout_ns,
+                                pool->init_timeout_ns,
+                                pool->stuck_after_ns };
+    char text[32];
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(numbers); i++) {
+        snprintf(text, sizeof(text), "%" PRId64, numbers[i]);
+        hash_text(hash, text);
+    }
+}
+
+/* What a tune depends on besides the schedule: settings, faults, objectives and the space. */
+static uint64_t scenario_hash(const struct pb_scenario *scenario)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    char text[256];
+
+    hash_pool(&hash, &scenario->pool);
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        hash_text(&hash, scenario->faults[i].text);
+    }
+    for (size_t i = 0; i < scenario->abort_count; i++) {
+        hash_text(&hash, scenario->aborts[i].expression);
+    }
+    for (size_t i = 0; i < scenario->objective_count; i++) {
+        const struct pb_objective *objective = &scenario->objectives[i];
+
+        snprintf(text, sizeof(text), "%d %d %.17g %.17g", (int)objective->level, objective->phase,
+                 objective->limit, objective->limit_high);
+        hash_text(&hash, objective->expression);
+        hash_text(&hash, text);
+    }
+    for (size_t i = 0; i < scenario->tune.vary_count; i++) {
+        hash_text(&hash, scenario->tune.vary[i].path);
+        for (size_t v = 0; v < scenario->tune.vary[i].count; v++) {
+            hash_text(&hash, scenario->tune.vary[i].values[v]);
+        }
+    }
+    return hash;
+}
+
+static void add_hash(struct pb_sheet *sheet, cJSON *object, const char *key, uint64_t hash)
+{
+    char text[17];
+
+    snprintf(text, sizeof(text), "%016" PRIx64, hash);
+    pb_sheet_text(sheet, object, key, text);
+}
+
+/* Line 1 of a journal.  NULL: no memory. */
+static cJSON *header_line(const struct pb_tuner *tuner)
+{
+    const struct pb_scenario *scenario = tuner->scenario;
+    struct pb_sheet *sheet = tuner->sheet;
+    struct pb_schedule schedule;
+    char created[21];
+    cJSON *line = cJSON_CreateObject(), *chosen;
+    struct pb_point original = pb_space_original(&tuner->space);
+
+    sheet->lost = false;
+    pb_schedule_init(&schedule, scenario, (uint64_t)scenario->seed, 1);
+    pb_wall_format(pb_wall_now_ns(), created);
+    pb_sheet_text(sheet, line, "type", "header");
+    pb_sheet_number(sheet, line, "schema", PB_TUNE_SCHEMA);
+    pb_sheet_text(sheet, line, "scenario", scenario->name);
+    add_hash(sheet, line, "scenario_hash", scenario_hash(scenario));
+    add_hash(sheet, line, "schedule_hash", schedule.hash);
+    pb_sheet_text(sheet, line, "driver", tuner->driver->name);
+    pb_sheet_text(sheet, line, "version", PB_VERSION);
+    pb_sheet_text(sheet, line, "created", created);
+    pb_sheet_item(sheet, line, "original", pb_space_json(&tuner->space, &original));
+    pb_sheet_text(sheet, line, "minimize",
+                  pb_minimize_name((enum pb_minimize)scenario->tune.minimize));
+    pb_sheet_number(sheet, line, "load_factor", tuner->plan.load_factor);
+    pb_sheet_number(sheet, line, "workers_lost", tuner->plan.workers_lost);
+    chosen = pb_sheet_object(sheet, line, "options");
+    pb_sheet_bool(sheet, chosen, "quick", tuner->options->quick);
+    pb_sheet_number(sheet, chosen, "time_limit_ns", (double)tuner->options->time_limit_ns);
+    if (sheet->lost) {
+        cJSON_Delete(line);
+        return NULL;
+    }
+    return line;
+}
+
+/* A resumed tune must be the same tune: all of the header but when and by what version. */
+static enum pb_status check_header(const struct pb_tuner *tuner, const cJSON *stored,
+                                   struct pb_error *err)
+{
+    static const char *const keys[] = {
+        "schema",   "scenario_hash", "schedule_hash", "driver",
+        "original", "minimize",      "load_factor",   "workers_lost"
+    };
+    cJSON *mine = header_line(tuner);
+
+    if (mine == NULL) {
+        return pb_fail(err, PB_ENOMEM, "no memory for the journal's header");
+    }
+    for (size_t i = 0; i < PB_ARRAY_LEN(keys); i++) {
+        if (!cJSON_Compare(pb_json_at(stored, keys[i]), pb_json_at(mine, keys[i]), true)) {
+            cJSON_Delete(mine);
+            return pb_fail(err, PB_EINVAL,
+                           "'%s' was tuned for another scenario (%s differs): resume with the one "
+                           "it was started with, or start a new tune",
+                           tuner->folder, keys[i]);
+        }
+    }
+    cJSON_Delete(mine);
+    return PB_OK;
+}
+
+/* The effective scenario, with the name that the file's name would otherwise give it. */
+static char *scenario_text(const struct pb_scenario *scenario)
+{
+    cJSON *copy = cJSON_Duplicate(scenario->effective, true);
+    struct pb_sheet sheet = { false };
+    char *text = NULL;
+
+    if (copy != NULL && cJSON_GetObjectItemCaseSensitive(copy, "name") == NULL) {
+        pb_sheet_text(&sheet, copy, "name", scenario->name);
+    }
+    if (copy != NULL && !sheet.lost) {
+        text = pb_json_print(copy, true);
+    }
+    cJSON_Delete(copy);
+    return text;
+}
+
+static enum pb_status fill_folder(const struct pb_tuner *tuner, struct pb_folder *folder,
+                                  struct pb_error *err)
+{
+    PB_CLEANUP(pb_buf_done) struct pb_buf line = { 0 };
+    PB_CLEANUP(pb_free_text) char *scenario = scenario_text(tuner->scenario);
+    cJSON *header = header_line(tuner);
+    enum pb_status status =
+        header != NULL && scenario != NULL ? pb_journal_format(header, &line) : PB_ENOMEM;
+
+    cJSON_Delete(header);
+    if (status != PB_OK) {
+        return pb_fail(err, PB_ENOMEM, "no memory for the journal's header");
+    }
+    PB_TRY(pb_folder_write(folder, "journal.jsonl", pb_buf_text(&line), line.len, err));
+    PB_TRY(pb_folder_write(folder, "scenario.json", scenario, strlen(scenario), err));
+    return pb_folder_commit(folder, err);
+}
+
+enum pb_status pb_tune_folder_make(struct pb_tuner *tuner, struct pb_error *err)
+{
+    struct pb_folder folder = { .lock_fd = -1 };
+    enum pb_status status;
+
+    PB_TRY(pb_folder_create(tuner->options->results, tuner->scenario->name, "tune",
+                            pb_wall_now_ns(), &folder, err));
+    status = fill_folder(tuner, &folder, err);
+    if (status == PB_OK) {
+        tuner->folder = strdup(folder.path);
+        status = tuner->folder != NULL ? PB_OK : pb_fail(err, PB_ENOMEM, "no memory for a path");
+    }
+    pb_folder_discard(&folder);
+    return status;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+enum pb_status pb_tune_folder_open(struct pb_tuner *tuner, struct pb_tune_options *options,
+                                   struct pb_error *err)
+{
+    PB_CLEANUP(pb_free_text) char *path = pb_path_join(tuner->folder, "journal.jsonl");
+
+    tuner->trials = pb_path_join(tuner->folder, "trials");
+    tuner->id = strdup(last_part(tuner->folder));
+    if (path == NULL || tuner->trials == NULL || tuner->id == NULL) {
+        return pb_fail(err, PB_ENOMEM, "no memory for a path");
+    }
+    PB_TRY(pb_journal_open(path, &tuner->journal, err));
+    const cJSON *header = pb_journal_take(tuner->journal, "header");
+
+    if (header == NULL) {
+        return pb_fail(err, PB_ECORRUPT, "'%s' has no header: start a new tune", path);
+    }
+    options->quick = pb_json_bool(header, "options.quick", false);
+    options->time_limit_ns = pb_json_int(header, "options.time_limit_ns", 0);
+    tuner->plan = pb_plan_make(tuner->scenario, options);
+    PB_TRY(check_header(tuner, header, err));
+    PB_TRY(pb_dir_make(tuner->trials, err));
+    pb_folder_sweep(tuner->trials);
+    return PB_OK;
+}
+
+enum pb_status pb_tune_folder_find(struct pb_tuner *tuner, const struct pb_tune_options *options,
+                                   struct pb_error *err)
+{
+    struct pb_folder_entry entry;
+
+    PB_TRY(pb_folder_find(options->results, options->resume, &entry, err));
+    tuner->folder = strdup(entry.path);
+    pb_folder_entry_done(&entry);
+    return tuner->folder != NULL ? PB_OK : pb_fail(err, PB_ENOMEM, "no memory for a path");
+}
