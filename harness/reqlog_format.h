@@ -57,9 +57,8 @@ struct pb_pbr_field {
     int16_t absent; /* value of a row in a block without this column */
     uint8_t timing; /* a duration or instant: must stay within +-PB_PBR_TIME_MAX_NS */
 };
-#define PB_PBR_TIME_MAX_NS                                                \
-    (INT64_C(1) << 60) /* 36 years; three of them add up without overflow \
-                        */
+/* 36 years; three of them add up without overflow. */
+#define PB_PBR_TIME_MAX_NS (INT64_C(1) << 60)
 #define PB_PBR_FIELD(member, absent, timing)                                                 \
     {                                                                                        \
         offsetof(struct pb_record, member), sizeof(((struct pb_record *)0)->member), absent, \
