@@ -125,6 +125,7 @@ static bool add_setting(struct pb_args *args, const char *text, enum pb_origin o
 /* POOLBENCH_SET="pool.size=8;rate=500": settings with a semicolon between them. */
 static bool read_environment(struct pb_args *args)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet, and none sets it */
     const char *text = getenv("POOLBENCH_SET");
 
     while (text && *text) {

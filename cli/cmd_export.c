@@ -58,7 +58,7 @@ static enum pb_status export_rows(const char *folder, FILE *out, row_fn print, s
 
     while (status == PB_OK && count > 0) {
         status = pb_reqlog_next(reader, rows, ROWS_AT_ONCE, &count, err);
-        for (size_t i = 0; status == PB_OK && i < count; i++) {
+        for (size_t i = 0; status == PB_OK && rows && i < count; i++) {
             /* A late return is the worker's business: no request, no line. */
             if (!(rows[i].flags & PB_RECORD_RETURN)) {
                 print(out, &rows[i]);

@@ -13,6 +13,7 @@
 
 bool pb_print_coloured(FILE *out)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever sets a variable */
     const char *no_color = getenv("NO_COLOR");
 
     return isatty(fileno(out)) == 1 && !(no_color && *no_color);

@@ -74,7 +74,7 @@ uint32_t pb_choose_generators(const struct pb_scenario *scenario, double load_fa
         return (uint32_t)scenario->generators;
     }
     double wanted = ceil(busiest_rate(scenario, load_factor) / RATE_PER_GENERATOR);
-    double most = fmax(1, usable_cpus() / 2);
+    double most = fmax(1, floor(usable_cpus() / 2.0));
 
     return (uint32_t)fmin(fmax(wanted, 1), most);
 }

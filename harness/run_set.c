@@ -77,6 +77,10 @@ static enum pb_status store_set(const struct pb_scenario *scenario, struct run_s
     result->json = pb_set_json(scenario, (const cJSON *const *)set->runs, folders, set->count);
     free(folders);
 
+    if (result->json && set->folder.id) {
+        (void)cJSON_SetValuestring(cJSON_GetObjectItemCaseSensitive(result->json, "id"),
+                                   set->folder.id);
+    }
     char *text = result->json ? pb_json_print(result->json, true) : NULL;
 
     if (!text) {
@@ -108,7 +112,8 @@ enum pb_status pb_run_set(const struct pb_scenario *scenario, uint32_t runs,
     struct pb_run_result result = { 0 };
     struct pb_run_options each = *options;
 
-    set.runs = calloc(runs, sizeof(*set.runs));
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what it holds */
+    set.runs = calloc(runs, sizeof(cJSON *));
     set.places = calloc(runs, sizeof(*set.places));
     if (!set.runs || !set.places) {
         return pb_fail(err, PB_ENOMEM, "no memory for a set of %u runs", runs);
