@@ -1,0 +1,200 @@
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/quantity.h"
+#include "plots/axis.h"
+#include "plots/timeline_internal.h"
+
+#define FAULT_ROWS   3
+#define FAULT_ROW_PX 16
+
+/* Light enough for text and curves; phases that follow each other differ. */
+static const char *const tints[] = { "#E8F1F8", "#FBEBDD", "#E5F3EC", "#F5EAF1", "#FDF5DC" };
+
+double pb_timeline_x_px(const struct pb_timeline *timeline, double at_s)
+{
+    return PB_TIMELINE_LEFT_PX +
+           at_s / timeline->end_s * (PB_TIMELINE_RIGHT_PX - PB_TIMELINE_LEFT_PX);
+}
+
+static const char *tint_of(const struct pb_stored_run *run, size_t i)
+{
+    return run->phases[i].record ? tints[i % PB_ARRAY_LEN(tints)] : "#E4E4E4";
+}
+
+void pb_timeline_shade(struct pb_timeline *timeline)
+{
+    for (size_t i = 0; i < timeline->run->phase_count; i++) {
+        const struct pb_stored_phase *phase = &timeline->run->phases[i];
+
+        if (phase->end_s <= phase->start_s) {
+            continue;
+        }
+        pb_sheet_line(timeline->sheet,
+                      "set object %zu rectangle from first %.9g, graph 0 to first %.9g, graph 1 "
+                      "behind fillcolor rgb '%s' fillstyle solid 1 noborder",
+                      i + 1, phase->start_s, fmin(phase->end_s, timeline->end_s),
+                      tint_of(timeline->run, i));
+    }
+}
+
+/* The first row in which the label does not touch the one before it; FAULT_ROWS: none. */
+static unsigned free_row(double *row_end_px, double left_px, double right_px)
+{
+    for (unsigned row = 0; row < FAULT_ROWS; row++) {
+        if (row_end_px[row] < left_px) {
+            row_end_px[row] = right_px + 10;
+            return row;
+        }
+    }
+    return FAULT_ROWS;
+}
+
+/* A label beside the line's top, left of it where there is no room at the right. */
+static unsigned label_fault(struct pb_timeline *timeline, const char *text, double x_px,
+                            double first_row_px, double *row_end_px)
+{
+    char label[PB_TIMELINE_WIDTH / 4];
+
+    pb_text_fit(text, 12, 330, label, sizeof(label));
+    double width_px = pb_text_width(label, 12);
+    bool left = x_px + width_px > timeline->sheet->width - 8;
+    double left_px = left ? x_px - width_px - 5 : x_px;
+    unsigned row = free_row(row_end_px, left_px, left_px + width_px + 5);
+
+    if (row < FAULT_ROWS) {
+        pb_sheet_text(timeline->sheet, left ? x_px - 5 : x_px, first_row_px + row * FAULT_ROW_PX,
+                      left ? PB_ALIGN_RIGHT : PB_ALIGN_LEFT, 12, "#111111", label);
+    }
+    return row;
+}
+
+/* When a fault came to be, in s; NAN when the run ended before it. */
+static double fault_at_s(const struct pb_timeline *timeline, const cJSON *fault)
+{
+    double at_s = pb_json_num(fault, "injected_ns", NAN) / PB_NS_PER_S;
+
+    return at_s >= 0 && at_s <= timeline->end_s ? at_s : (double)NAN;
+}
+
+unsigned pb_timeline_fault_labels(struct pb_timeline *timeline, double first_row_px)
+{
+    const cJSON *fault;
+    double row_end_px[FAULT_ROWS] = { 0 };
+    unsigned rows = 0;
+
+    cJSON_ArrayForEach(fault, pb_json_at(timeline->run->json, "faults"))
+    {
+        double at_s = fault_at_s(timeline, fault);
+
+        if (isnan(at_s)) {
+            continue;
+        }
+        unsigned row = label_fault(timeline, pb_json_str(fault, "fault", "fault"),
+                                   pb_timeline_x_px(timeline, at_s), first_row_px, row_end_px);
+
+        rows = row < FAULT_ROWS && row + 1 > rows ? row + 1 : rows;
+    }
+    return rows;
+}
+
+void pb_timeline_fault_lines(struct pb_timeline *timeline)
+{
+    const cJSON *fault;
+
+    cJSON_ArrayForEach(fault, pb_json_at(timeline->run->json, "faults"))
+    {
+        double at_s = fault_at_s(timeline, fault);
+
+        if (!isnan(at_s)) {
+            pb_sheet_line(timeline->sheet,
+                          "set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead front "
+                          "lc rgb '#111111' lw 1.3 dt (8,3,2,3)",
+                          at_s, at_s);
+        }
+    }
+}
+
+/* The second line of a phase's box: how it was loaded. */
+static void describe_phase(const struct pb_stored_phase *phase, char *text, size_t size)
+{
+    char rate[PB_QUANTITY_TEXT];
+
+    if (!phase->record) {
+        (void)snprintf(text, size, "not recorded");
+        return;
+    }
+    (void)snprintf(text, size, "%s %s", pb_json_str(phase->json, "arrival", ""),
+                   pb_format_rate(pb_json_num(phase->json, "offered_rate_per_s", 0), rate));
+}
+
+static void name_phase(struct pb_timeline *timeline, const struct pb_stored_phase *phase,
+                       double top_px)
+{
+    double from_px = pb_timeline_x_px(timeline, phase->start_s);
+    double to_px = pb_timeline_x_px(timeline, fmin(phase->end_s, timeline->end_s));
+    double middle_px = (from_px + to_px) / 2;
+    char text[160], fitting[160];
+
+    pb_text_fit(phase->name, 13, to_px - from_px - 6, fitting, sizeof(fitting));
+    pb_sheet_text(timeline->sheet, middle_px, top_px + 13, PB_ALIGN_CENTER, 13, "#222222", fitting);
+    describe_phase(phase, text, sizeof(text));
+    pb_text_fit(text, 11, to_px - from_px - 4, fitting, sizeof(fitting));
+    if (strcmp(fitting, text) == 0) {
+        pb_sheet_text(timeline->sheet, middle_px, top_px + 29, PB_ALIGN_CENTER, 11, "#666666",
+                      fitting);
+    }
+}
+
+void pb_timeline_strip(struct pb_timeline *timeline, double top_px, double bottom_px)
+{
+    struct pb_sheet *sheet = timeline->sheet;
+
+    pb_sheet_frame(sheet, PB_TIMELINE_LEFT_PX, PB_TIMELINE_RIGHT_PX, top_px, bottom_px);
+    for (size_t i = 0; i < timeline->run->phase_count; i++) {
+        name_phase(timeline, &timeline->run->phases[i], top_px);
+        if (i > 0) {
+            pb_sheet_line(sheet,
+                          "set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead front "
+                          "lc rgb '#FFFFFF' lw 2",
+                          timeline->run->phases[i].start_s, timeline->run->phases[i].start_s);
+        }
+    }
+    pb_axis_emit_seconds(sheet, timeline->end_s, true);
+    pb_sheet_line(sheet, "set xlabel 'time since the start of the first phase' offset 0,-0.2 "
+                         "textcolor rgb '#333333'");
+    pb_sheet_line(sheet, "set yrange [0:1]; unset ytics; unset grid; set border 1");
+    pb_sheet_plot(sheet, NULL, "NaN");
+    pb_sheet_plot_end(sheet);
+}
+
+/* Does a limit's phase cover this instant? */
+static bool covers(const struct pb_stored_run *run, const struct pb_limit *limit, double at_s)
+{
+    bool all = strcmp(limit->phase, "all") == 0;
+
+    for (size_t i = 0; i < run->phase_count; i++) {
+        const struct pb_stored_phase *phase = &run->phases[i];
+
+        if (phase->record && at_s >= phase->start_s && at_s < phase->end_s &&
+            (all || strcmp(limit->phase, phase->name) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+double pb_timeline_p99_limit(const struct pb_timeline *timeline, double at_s)
+{
+    for (size_t i = 0; i < timeline->limit_count; i++) {
+        const struct pb_limit *limit = &timeline->limits[i];
+
+        if (fabs(limit->quantile - 0.99) < 1e-6 && covers(timeline->run, limit, at_s)) {
+            return limit->ms;
+        }
+    }
+    return NAN;
+}
