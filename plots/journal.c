@@ -93,7 +93,11 @@ static enum pb_fate fate_of(const struct pb_journal *journal, size_t i, const cJ
             return PB_FATE_ACCEPTED;
         }
     }
-    return pb_setting_same(setting, incumbent) ? PB_FATE_INCUMBENT : PB_FATE_OPEN;
+    if (pb_setting_same(setting, incumbent)) {
+        return PB_FATE_INCUMBENT;
+    }
+    return pb_setting_same(setting, pb_json_at(journal->header, "original")) ? PB_FATE_ORIGINAL
+                                                                             : PB_FATE_OPEN;
 }
 
 /* The setting that a decision leaves in force, or NULL. */

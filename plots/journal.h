@@ -16,6 +16,7 @@
 
 enum pb_fate {
     PB_FATE_INCUMBENT,   /* of the setting that was in force */
+    PB_FATE_ORIGINAL,    /* of the setting that it all began with, now for comparison */
     PB_FATE_ACCEPTED,    /* its setting became the incumbent */
     PB_FATE_NO_BETTER,   /* rolled back though its objectives held */
     PB_FATE_ROLLED_BACK, /* rolled back, an objective broken */

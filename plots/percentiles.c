@@ -9,21 +9,22 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "plots/axis.h"
+#include "plots/quote.h"
 
 #define CURVE_POINTS 260
 #define SURE_BEYOND  10 /* requests beyond a percentile that it takes to trust it */
 #define LEFT_PX      84
 #define BOTTOM_PX    72
-#define RIGHT_PX     28
+#define RIGHT_PX     40
 #define KEY_ROW_PX   20
 #define LOG_RATIO    40 /* largest value to smallest median from which the axis is logarithmic */
 
 /* What is common to all curves.  x is 1 / (1 - p): ten times as much is one nine more. */
 struct scale {
-    double x_end;         /* right end of the axis */
-    double median_low_ms; /* smallest median of a curve */
-    double low_ms, top_ms;
-    double sure_x; /* beyond it no curve has SURE_BEYOND requests */
+    double x_end;          /* right end of the axis */
+    double median_low_ms;  /* smallest median of a curve */
+    double low_ms, top_ms; /* what the axis has to show */
+    double sure_x;         /* beyond it no curve has SURE_BEYOND requests */
     struct pb_axis axis;
 };
 
@@ -93,6 +94,18 @@ static double quantile_ms(const struct pb_curve *curve, double quantile)
     return NAN;
 }
 
+/* On a logarithmic axis the few fastest requests would take a third of the picture. */
+static double low_ms(const struct pb_curve *curve)
+{
+    double ms[3];
+
+    if (curve->count == 0) {
+        return quantile_ms(curve, 0.5) / 2;
+    }
+    value_at(curve, x_of(0.05), ms);
+    return ms[1];
+}
+
 static double largest_ms(const struct pb_curve *curve)
 {
     double ms[3];
@@ -115,7 +128,7 @@ static void measure(const struct pb_percentiles *chart, struct scale *scale)
             scale->x_end = fmax(scale->x_end, n);
             scale->sure_x = fmax(scale->sure_x, n / SURE_BEYOND);
             scale->median_low_ms = fmin(scale->median_low_ms, quantile_ms(curve, 0.5));
-            scale->low_ms = fmin(scale->low_ms, quantile_ms(curve, 0));
+            scale->low_ms = fmin(scale->low_ms, low_ms(curve));
             scale->top_ms = fmax(scale->top_ms, largest_ms(curve));
         }
     }
@@ -123,9 +136,7 @@ static void measure(const struct pb_percentiles *chart, struct scale *scale)
         scale->top_ms = fmax(scale->top_ms, chart->limits[i].ms);
         scale->median_low_ms = fmin(scale->median_low_ms, chart->limits[i].ms);
     }
-    double floor_ms = fmax(scale->low_ms, scale->median_low_ms / 20);
-
-    pb_axis_duration(&scale->axis, fmax(floor_ms, 1e-6), fmax(scale->top_ms, 1e-5),
+    pb_axis_duration(&scale->axis, fmax(scale->low_ms, 1e-6), fmax(scale->top_ms, 1e-5),
                      scale->top_ms > LOG_RATIO * scale->median_low_ms);
 }
 
@@ -146,8 +157,6 @@ static void emit_x_axis(struct pb_sheet *sheet, const struct scale *scale)
         pb_buf_printf(&sheet->script, "%s'%s' %.9g", i > 0 ? ", " : "", tics[i].text, tics[i].x);
     }
     pb_buf_puts(&sheet->script, ")\n");
-    pb_sheet_line(
-        sheet, "set xlabel 'percentile of ok requests (%%)' offset 0,-0.4 textcolor rgb '#333333'");
 }
 
 /* Grey where hardly a request is left. */
@@ -213,8 +222,6 @@ static unsigned put_marks(struct pb_sheet *sheet, const struct pb_curve *curve)
     double n = requests_of(curve);
     double ms[3];
 
-    value_at(curve, 1, ms);
-    pb_buf_printf(&sheet->data, "0\t1\t%.6g\n", ms[0]);
     for (double x = 2; x <= n / SURE_BEYOND; x *= x < 10 ? 5 : 10) {
         value_at(curve, x, ms);
         pb_buf_printf(&sheet->data, "%.8g\t%.8g\t%.6g\n", 100 * (1 - 1 / x), x, ms[0]);
@@ -318,13 +325,26 @@ static bool same_limits(const struct pb_percentiles *chart, const char *a, const
     return true;
 }
 
+/* Names a step above its line, or at its right end where it is too narrow for that. */
+static void name_step(struct pb_sheet *sheet, const char *text, double x0, double x1, double ms,
+                      const struct scale *scale)
+{
+    double width_px = log(x1 / x0) / log(scale->x_end) * (sheet->width - LEFT_PX - RIGHT_PX);
+    bool narrow = width_px < pb_text_width(text, 12) + 8;
+
+    pb_sheet_label(sheet, text,
+                   "at first %.9g, first %.9g left offset character 0.5,%s font ',12' "
+                   "textcolor rgb '" PB_LIMIT "'",
+                   narrow ? x1 : x0, ms, narrow ? "0" : "0.6");
+}
+
 /* The objectives of one phase as a staircase: up to each quantile its limit holds. */
 static void plot_stairs(struct pb_sheet *sheet, const struct pb_percentiles *chart,
                         const char *phase, bool name_phase, const struct scale *scale)
 {
     unsigned block = pb_sheet_block(sheet, "x=1/(1-p)\tlimit_ms");
     double x = 1;
-    char text[160];
+    char text[PB_QUOTE_MAX_BYTES];
 
     for (size_t i = 0; i < chart->limit_count; i++) {
         const struct pb_limit *limit = &chart->limits[i];
@@ -334,12 +354,9 @@ static void plot_stairs(struct pb_sheet *sheet, const struct pb_percentiles *cha
             continue;
         }
         pb_buf_printf(&sheet->data, "%.9g\t%.9g\n%.9g\t%.9g\n", x, limit->ms, end, limit->ms);
-        (void)snprintf(text, sizeof(text), "%s%s%s", limit->text, name_phase ? " in " : "",
+        (void)snprintf(text, sizeof(text), "%s%s%.80s", limit->text, name_phase ? " in " : "",
                        name_phase ? phase : "");
-        pb_sheet_label(sheet, text,
-                       "at first %.9g, first %.9g left offset character 0.6,0.6 "
-                       "font ',12' textcolor rgb '" PB_LIMIT "'",
-                       x, limit->ms);
+        name_step(sheet, text, x, end, limit->ms, scale);
         x = end;
     }
     pb_sheet_plot(sheet, NULL,
@@ -382,6 +399,7 @@ void pb_percentiles_fill(const struct pb_percentiles *chart, struct pb_sheet *sh
 {
     struct scale scale;
     unsigned drawn = 0;
+    char y_name[32];
 
     pb_sheet_head(sheet, 24, chart->title, chart->subtitle);
     for (unsigned i = 0; i < chart->curve_count; i++) {
@@ -401,11 +419,11 @@ void pb_percentiles_fill(const struct pb_percentiles *chart, struct pb_sheet *sh
                   pb_sheet_x(sheet, LEFT_PX), pb_sheet_y(sheet, 58));
     emit_x_axis(sheet, &scale);
     pb_axis_emit_duration(sheet, &scale.axis);
-    if (scale.axis.log) {
-        pb_sheet_line(sheet, "set ylabel 'latency (log scale)' textcolor rgb '#333333'");
-    } else {
-        pb_sheet_line(sheet, "set ylabel 'latency (%s)' textcolor rgb '#333333'", scale.axis.unit);
-    }
+    (void)snprintf(y_name, sizeof(y_name), "latency (%s)",
+                   scale.axis.log ? "log scale" : scale.axis.unit);
+    pb_sheet_axis_names(sheet, "percentile of ok requests (%)",
+                        (LEFT_PX + sheet->width - RIGHT_PX) / 2.0, y_name,
+                        (top_px + sheet->height - BOTTOM_PX) / 2);
     emit_unsure_zone(sheet, &scale);
     for (unsigned i = 0; i < chart->curve_count; i++) {
         plot_band(sheet, &chart->curves[i], i);

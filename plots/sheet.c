@@ -128,6 +128,19 @@ void pb_sheet_head(struct pb_sheet *sheet, double x_px, const char *title, const
     pb_sheet_text(sheet, x_px, 44, PB_ALIGN_LEFT, 12, "#555555", fitting);
 }
 
+void pb_sheet_axis_names(struct pb_sheet *sheet, const char *x_name, double x_px,
+                         const char *y_name, double y_px)
+{
+    if (x_name) {
+        pb_sheet_text(sheet, x_px, sheet->height - 16, PB_ALIGN_CENTER, 13, "#333333", x_name);
+    }
+    if (y_name) {
+        pb_sheet_label(sheet, y_name,
+                       "at screen %.5f,%.5f center rotate by 90 font ',13' textcolor rgb '#333333'",
+                       pb_sheet_x(sheet, 16), pb_sheet_y(sheet, y_px));
+    }
+}
+
 void pb_sheet_frame(struct pb_sheet *sheet, double left_px, double right_px, double top_px,
                     double bottom_px)
 {

@@ -65,6 +65,10 @@ void pb_sheet_text(struct pb_sheet *sheet, double x_px, double y_px, enum pb_ali
 void pb_sheet_label(struct pb_sheet *sheet, const char *text, const char *fmt, ...) PB_PRINTF(3, 4);
 /* The chart's head: a title and a grey line under it, from x_px on. */
 void pb_sheet_head(struct pb_sheet *sheet, double x_px, const char *title, const char *subtitle);
+/* An axis's name, reading upwards at the left edge or centred at the bottom: gnuplot's own are cut
+ * off by viewers whose font is wider than it believes. */
+void pb_sheet_axis_names(struct pb_sheet *sheet, const char *x_name, double x_px,
+                         const char *y_name, double y_px);
 /* Where the next plot goes. */
 void pb_sheet_frame(struct pb_sheet *sheet, double left_px, double right_px, double top_px,
                     double bottom_px);

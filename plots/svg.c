@@ -19,19 +19,30 @@ static bool is_known(const char *name, size_t len)
     return false;
 }
 
+/* The first character of an attribute's value, which begins after `name`. */
+static char value_begins(const char *name_end)
+{
+    const char *at = name_end + strspn(name_end, " \t\r\n");
+
+    at += *at == '=';
+    at += strspn(at, " \t\r\n");
+    at += *at == '"' || *at == '\'';
+    return *at;
+}
+
 /* Attributes: no handler (on...), no style, and references only to ids of the same drawing. */
 static bool tag_is_plain(const char *tag, const char *end)
 {
-    for (const char *at = tag; at < end; at++) {
-        bool begins = at > tag && strchr(" \t\r\n", at[-1]);
+    for (const char *at = tag + 1; at < end; at++) {
+        bool begins = strchr(" \t\r\n/'\"", at[-1]) != NULL;
 
         if (begins && (strncasecmp(at, "on", 2) == 0 || strncasecmp(at, "style", 5) == 0)) {
             return false;
         }
-        if (strncmp(at, "href=", 5) == 0 && at[6] != '#') {
+        if (strncasecmp(at, "href", 4) == 0 && value_begins(at + 4) != '#') {
             return false;
         }
-        if (strncmp(at, "url(", 4) == 0 && at[4] != '#') {
+        if (strncasecmp(at, "url(", 4) == 0 && at[4] != '#') {
             return false;
         }
     }

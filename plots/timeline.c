@@ -190,7 +190,7 @@ static void panel_rate(struct pb_timeline *timeline, double top_px, double botto
     begin_panel(timeline, top_px, bottom_px, "Rate (requests/s)");
     pb_axis_emit_linear(timeline->sheet, "y", highest(timeline, rate_of), 5);
     curve(timeline, "offered", 2, "lc rgb '#777777' lw 3", 6);
-    curve(timeline, "achieved (all outcomes)", 3, "lc rgb '" PB_BLUE "' lw 1.6 dt (9,3)", 7);
+    curve(timeline, "achieved", 3, "lc rgb '" PB_BLUE "' lw 1.6 dt (9,3)", 7);
     if (highest(timeline, not_ok_of) > 0) {
         curve(timeline, "not ok", 4, "lc rgb '" PB_VERMILION "' lw 1.6 dt (3,2)", 9);
     }
@@ -283,7 +283,7 @@ static void panel_latency(struct pb_timeline *timeline, double top_px, double bo
     curve(timeline, "p95", 6, "lc rgb '" PB_ORANGE "' lw 1.6 dt (9,3)", 5);
     curve(timeline, "p99", 7, "lc rgb '" PB_BLUE "' lw 2.2", 7);
     if (over) {
-        pb_sheet_plot(sheet, "p99 over its limit",
+        pb_sheet_plot(sheet, "p99 over limit",
                       "'%s.tsv' using 1:8 with points pt 2 ps 0.9 lw 2 lc rgb '" PB_LIMIT "'",
                       sheet->name);
     }
@@ -345,7 +345,7 @@ static void panel_queue(struct pb_timeline *timeline, double top_px, double bott
     if (overflow) {
         pb_sheet_line(sheet, "set border 11");
         pb_axis_emit_linear(sheet, "y2", fmax(highest(timeline, overflow_of), 1), 4);
-        pb_sheet_plot(sheet, "overflow workers, mean",
+        pb_sheet_plot(sheet, "overflow, mean",
                       "'%s.tsv' using 1:12 axes x1y2 with linespoints lc rgb '" PB_VERMILION
                       "' lw 1.8 dt (9,3) pt 5 ps 0.55 pi %zu",
                       sheet->name, timeline->count / 24 + 1);

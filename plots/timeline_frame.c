@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "plots/axis.h"
+#include "plots/quote.h"
 #include "plots/timeline_internal.h"
 
 #define FAULT_ROWS   3
@@ -41,37 +42,6 @@ void pb_timeline_shade(struct pb_timeline *timeline)
     }
 }
 
-/* The first row in which the label does not touch the one before it; FAULT_ROWS: none. */
-static unsigned free_row(double *row_end_px, double left_px, double right_px)
-{
-    for (unsigned row = 0; row < FAULT_ROWS; row++) {
-        if (row_end_px[row] < left_px) {
-            row_end_px[row] = right_px + 10;
-            return row;
-        }
-    }
-    return FAULT_ROWS;
-}
-
-/* A label beside the line's top, left of it where there is no room at the right. */
-static unsigned label_fault(struct pb_timeline *timeline, const char *text, double x_px,
-                            double first_row_px, double *row_end_px)
-{
-    char label[PB_TIMELINE_WIDTH / 4];
-
-    pb_text_fit(text, 12, 330, label, sizeof(label));
-    double width_px = pb_text_width(label, 12);
-    bool left = x_px + width_px > timeline->sheet->width - 8;
-    double left_px = left ? x_px - width_px - 5 : x_px;
-    unsigned row = free_row(row_end_px, left_px, left_px + width_px + 5);
-
-    if (row < FAULT_ROWS) {
-        pb_sheet_text(timeline->sheet, left ? x_px - 5 : x_px, first_row_px + row * FAULT_ROW_PX,
-                      left ? PB_ALIGN_RIGHT : PB_ALIGN_LEFT, 12, "#111111", label);
-    }
-    return row;
-}
-
 /* When a fault came to be, in s; NAN when the run ended before it. */
 static double fault_at_s(const struct pb_timeline *timeline, const cJSON *fault)
 {
@@ -80,11 +50,60 @@ static double fault_at_s(const struct pb_timeline *timeline, const cJSON *fault)
     return at_s >= 0 && at_s <= timeline->end_s ? at_s : (double)NAN;
 }
 
+/* The upper row from which on this place is clear of labels, so that the line from the label down
+ * crosses none; FAULT_ROWS: none. */
+static unsigned free_row(const double *row_end_px, double left_px)
+{
+    unsigned row = FAULT_ROWS;
+
+    while (row > 0 && row_end_px[row - 1] < left_px) {
+        row--;
+    }
+    return row;
+}
+
+/* The label of a fault: what it did; when is what the line says. */
+static void fault_label(const cJSON *fault, char *text, size_t size)
+{
+    const char *words = pb_json_str(fault, "fault", "fault");
+    const char *when = strstr(words, " at ");
+
+    (void)snprintf(text, size, "%.*s", when ? (int)(when - words) : (int)strlen(words), words);
+}
+
+/* Puts the label of one fault into a row, if there is room, and leads its line up to it. */
+static unsigned place_label(struct pb_timeline *timeline, const char *text, double at_s,
+                            double first_row_px, double *row_end_px)
+{
+    char label[PB_QUOTE_MAX_BYTES];
+    double x_px = pb_timeline_x_px(timeline, at_s);
+
+    pb_text_fit(text, 12, 330, label, sizeof(label));
+    double width_px = pb_text_width(label, 12);
+    bool left = x_px + width_px > timeline->sheet->width - 8;
+    unsigned row = free_row(row_end_px, left ? x_px - width_px : x_px);
+
+    if (row == FAULT_ROWS) {
+        return row;
+    }
+    double y_px = first_row_px + row * FAULT_ROW_PX;
+
+    row_end_px[row] = left ? x_px : x_px + width_px + 10;
+    pb_sheet_text(timeline->sheet, left ? x_px - 4 : x_px + 4, y_px,
+                  left ? PB_ALIGN_RIGHT : PB_ALIGN_LEFT, 12, "#111111", label);
+    pb_sheet_line(timeline->sheet,
+                  "set arrow from first %.9g, graph 1 to first %.9g, screen %.5f nohead front "
+                  "lc rgb '#111111' lw 1",
+                  at_s, at_s, pb_sheet_y(timeline->sheet, y_px - 6));
+    return row;
+}
+
 unsigned pb_timeline_fault_labels(struct pb_timeline *timeline, double first_row_px)
 {
     const cJSON *fault;
     double row_end_px[FAULT_ROWS] = { 0 };
     unsigned rows = 0;
+    char text[PB_QUOTE_MAX_BYTES];
 
     cJSON_ArrayForEach(fault, pb_json_at(timeline->run->json, "faults"))
     {
@@ -93,8 +112,8 @@ unsigned pb_timeline_fault_labels(struct pb_timeline *timeline, double first_row
         if (isnan(at_s)) {
             continue;
         }
-        unsigned row = label_fault(timeline, pb_json_str(fault, "fault", "fault"),
-                                   pb_timeline_x_px(timeline, at_s), first_row_px, row_end_px);
+        fault_label(fault, text, sizeof(text));
+        unsigned row = place_label(timeline, text, at_s, first_row_px, row_end_px);
 
         rows = row < FAULT_ROWS && row + 1 > rows ? row + 1 : rows;
     }
@@ -164,8 +183,8 @@ void pb_timeline_strip(struct pb_timeline *timeline, double top_px, double botto
         }
     }
     pb_axis_emit_seconds(sheet, timeline->end_s, true);
-    pb_sheet_line(sheet, "set xlabel 'time since the start of the first phase' offset 0,-0.2 "
-                         "textcolor rgb '#333333'");
+    pb_sheet_axis_names(sheet, "time since the start of the first phase",
+                        (PB_TIMELINE_LEFT_PX + PB_TIMELINE_RIGHT_PX) / 2.0, NULL, 0);
     pb_sheet_line(sheet, "set yrange [0:1]; unset ytics; unset grid; set border 1");
     pb_sheet_plot(sheet, NULL, "NaN");
     pb_sheet_plot_end(sheet);

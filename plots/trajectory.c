@@ -25,7 +25,8 @@ static const struct {
     const char *colour;
     int point;
 } fates[] = {
-    [PB_FATE_INCUMBENT] = { "incumbent, measured again", PB_BLUE, 6 },
+    [PB_FATE_INCUMBENT] = { "incumbent", PB_BLUE, 6 },
+    [PB_FATE_ORIGINAL] = { "original, to compare with", "#000000", 10 },
     [PB_FATE_ACCEPTED] = { "accepted", PB_GREEN, 7 },
     [PB_FATE_NO_BETTER] = { "rolled back: no better", PB_GREY, 4 },
     [PB_FATE_ROLLED_BACK] = { "rolled back: objective broken", PB_VERMILION, 2 },
@@ -158,6 +159,7 @@ static void p99_axis(struct pb_trajectory *t, double limit_ms)
 {
     double low = INFINITY, high = 0;
     struct pb_axis axis;
+    char name[32];
 
     for (size_t i = 0; i < t->journal.count; i++) {
         low = fmin(low, t->journal.trials[i].p99_ms);
@@ -172,11 +174,8 @@ static void p99_axis(struct pb_trajectory *t, double limit_ms)
     }
     pb_axis_duration(&axis, low, high, high > LOG_RATIO * low);
     pb_axis_emit_duration(t->sheet, &axis);
-    if (axis.log) {
-        pb_sheet_line(t->sheet, "set ylabel 'p99 (log scale)' textcolor rgb '#333333'");
-    } else {
-        pb_sheet_line(t->sheet, "set ylabel 'p99 (%s)' textcolor rgb '#333333'", axis.unit);
-    }
+    (void)snprintf(name, sizeof(name), "p99 (%s)", axis.log ? "log scale" : axis.unit);
+    pb_sheet_axis_names(t->sheet, NULL, 0, name, HEAD_PX + KEY_PX + P99_PX / 2.0);
 }
 
 static void draw_p99(struct pb_trajectory *t, double top_px, double bottom_px)
@@ -221,7 +220,6 @@ static void draw_param(struct pb_trajectory *t, size_t p, double top_px, double 
     (void)snprintf(name, sizeof(name), "%s%s", param->path,
                    p == 0 ? "   (line: the incumbent)" : "");
     begin_panel(t, top_px, bottom_px, name);
-    pb_sheet_line(t->sheet, "unset ylabel");
     pb_param_axis(t, param);
     pb_sheet_plot(t->sheet, NULL,
                   "'%s.tsv' index 0 using 1:%d with steps lw 1.6 lc rgb '#777777' dt (9,3)",
@@ -295,9 +293,9 @@ static void draw_panels(struct pb_trajectory *t)
     pb_sheet_frame(t->sheet, LEFT_PX, right_px(t), bottom_px + 8, bottom_px + 8 + STRIP_PX);
     draw_stages(t, bottom_px + 8, true);
     emit_trial_axis(t, true);
-    pb_sheet_line(t->sheet,
-                  "set yrange [0:1]; unset ytics; unset ylabel; unset grid; set border 1");
-    pb_sheet_line(t->sheet, "set xlabel 'trial (one real run each)' textcolor rgb '#333333'");
+    pb_sheet_line(t->sheet, "set yrange [0:1]; unset ytics; unset grid; set border 1");
+    pb_sheet_axis_names(t->sheet, "trial (one real run each)", (LEFT_PX + right_px(t)) / 2, NULL,
+                        0);
     pb_sheet_plot(t->sheet, NULL, "NaN");
     pb_sheet_plot_end(t->sheet);
 }
