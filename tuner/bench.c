@@ -107,15 +107,15 @@ static cJSON *trial_line(const struct pb_tuner *tuner, const char *type,
     cJSON *line = cJSON_CreateObject();
 
     tuner->sheet->lost = false;
-    pb_sheet_text(tuner->sheet, line, "type", type);
-    pb_sheet_number(tuner->sheet, line, "trial", entry->number);
-    pb_sheet_text(tuner->sheet, line, "stage", pb_stage_name(entry->stage));
-    pb_sheet_item(tuner->sheet, line, "setting",
-                  pb_space_json(&tuner->space, &tuner->candidates[entry->candidate].point));
-    pb_sheet_number(tuner->sheet, line, "seed", (double)entry->seed);
-    pb_sheet_number(tuner->sheet, line, "load_factor", entry->stress ? plan->load_factor : 1);
-    pb_sheet_number(tuner->sheet, line, "workers_lost", entry->stress ? plan->workers_lost : 0);
-    pb_sheet_number(tuner->sheet, line, "attempt", attempt);
+    pb_fill_text(tuner->sheet, line, "type", type);
+    pb_fill_number(tuner->sheet, line, "trial", entry->number);
+    pb_fill_text(tuner->sheet, line, "stage", pb_stage_name(entry->stage));
+    pb_fill_item(tuner->sheet, line, "setting",
+                 pb_space_json(&tuner->space, &tuner->candidates[entry->candidate].point));
+    pb_fill_number(tuner->sheet, line, "seed", (double)entry->seed);
+    pb_fill_number(tuner->sheet, line, "load_factor", entry->stress ? plan->load_factor : 1);
+    pb_fill_number(tuner->sheet, line, "workers_lost", entry->stress ? plan->workers_lost : 0);
+    pb_fill_number(tuner->sheet, line, "attempt", attempt);
     return line;
 }
 
@@ -403,13 +403,13 @@ enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t ca
     char text[400], name[120];
 
     tuner->sheet->lost = false;
-    pb_sheet_text(tuner->sheet, line, "type", type);
-    pb_sheet_item(tuner->sheet, line, "setting", pb_space_json(&tuner->space, &about->point));
+    pb_fill_text(tuner->sheet, line, "type", type);
+    pb_fill_item(tuner->sheet, line, "setting", pb_space_json(&tuner->space, &about->point));
     if (key != NULL) {
-        pb_sheet_item(tuner->sheet, line, key,
-                      pb_space_json(&tuner->space, &tuner->candidates[other].point));
+        pb_fill_item(tuner->sheet, line, key,
+                     pb_space_json(&tuner->space, &tuner->candidates[other].point));
     }
-    pb_sheet_text(tuner->sheet, line, "reason", reason);
+    pb_fill_text(tuner->sheet, line, "reason", reason);
     PB_TRY(pb_bench_line(tuner, line, err));
     snprintf(about->why, sizeof(about->why), "%s", reason);
     pb_space_text(&tuner->space, &about->point, name, sizeof(name));

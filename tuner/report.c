@@ -61,9 +61,9 @@ void pb_report_objective(const struct pb_tuner *tuner, size_t i, cJSON *row)
     const struct pb_objective *objective = &tuner->scenario->objectives[i];
     bool named = objective->phase >= 0 && (size_t)objective->phase < tuner->scenario->phase_count;
 
-    pb_sheet_text(tuner->sheet, row, "expression", objective->expression);
-    pb_sheet_text(tuner->sheet, row, "phase",
-                  named ? tuner->scenario->phases[objective->phase].name : "all");
+    pb_fill_text(tuner->sheet, row, "expression", objective->expression);
+    pb_fill_text(tuner->sheet, row, "phase",
+                 named ? tuner->scenario->phases[objective->phase].name : "all");
 }
 
 /* Paired change of the recommended setting against the original, as a ratio of medians with the
@@ -98,10 +98,10 @@ static struct change change_of(const double *now, const double *use, size_t n)
 
 static void add_change(const struct pb_tuner *tuner, cJSON *row, struct change change)
 {
-    pb_sheet_number(tuner->sheet, row, "change_ratio", change.estimate);
-    pb_sheet_number(tuner->sheet, row, "ci_low", change.low);
-    pb_sheet_number(tuner->sheet, row, "ci_high", change.high);
-    pb_sheet_number(tuner->sheet, row, "confidence", change.confidence);
+    pb_fill_number(tuner->sheet, row, "change_ratio", change.estimate);
+    pb_fill_number(tuner->sheet, row, "ci_low", change.low);
+    pb_fill_number(tuner->sheet, row, "ci_high", change.high);
+    pb_fill_number(tuner->sheet, row, "confidence", change.confidence);
 }
 
 /* Runs of the confirmation on the same seeds, the original's and the recommended setting's. */
@@ -140,17 +140,17 @@ static cJSON *objective_row(const struct pb_tuner *tuner, const struct paired *p
         b[p] = paired->use.entries[p]->result.objectives[i].measured;
     }
     pb_report_objective(tuner, i, row);
-    pb_sheet_text(tuner->sheet, row, "level", pb_objective_binds(objective) ? "fail" : "warn");
-    pb_sheet_text(tuner->sheet, row, "metric", pb_metric_name(objective->metric));
-    pb_sheet_number(tuner->sheet, row, "limit", use.limit);
-    pb_sheet_number(tuner->sheet, row, "limit_high",
-                    objective->op == PB_OP_IN ? use.limit_high : (double)NAN);
-    pb_sheet_number(tuner->sheet, row, "now", now.measured);
-    pb_sheet_number(tuner->sheet, row, "use", use.measured);
-    pb_sheet_text(tuner->sheet, row, "answer_now", pb_answer_name(now.answer));
-    pb_sheet_text(tuner->sheet, row, "answer_use", pb_answer_name(use.answer));
+    pb_fill_text(tuner->sheet, row, "level", pb_objective_binds(objective) ? "fail" : "warn");
+    pb_fill_text(tuner->sheet, row, "metric", pb_metric_name(objective->metric));
+    pb_fill_number(tuner->sheet, row, "limit", use.limit);
+    pb_fill_number(tuner->sheet, row, "limit_high",
+                   objective->op == PB_OP_IN ? use.limit_high : (double)NAN);
+    pb_fill_number(tuner->sheet, row, "now", now.measured);
+    pb_fill_number(tuner->sheet, row, "use", use.measured);
+    pb_fill_text(tuner->sheet, row, "answer_now", pb_answer_name(now.answer));
+    pb_fill_text(tuner->sheet, row, "answer_use", pb_answer_name(use.answer));
     add_change(tuner, row, change_of(a, b, paired->now.count));
-    pb_sheet_bool(tuner->sheet, row, "binds", ruling->objective == (int)i);
+    pb_fill_bool(tuner->sheet, row, "binds", ruling->objective == (int)i);
     return row;
 }
 
@@ -165,12 +165,12 @@ static cJSON *metric_row(const struct pb_tuner *tuner, const struct paired *pair
         a[p] = value(&paired->now.entries[p]->result);
         b[p] = value(&paired->use.entries[p]->result);
     }
-    pb_sheet_text(tuner->sheet, row, "name", name);
-    pb_sheet_text(tuner->sheet, row, "unit", unit);
-    pb_sheet_number(tuner->sheet, row, "now",
-                    pb_median_of(paired->now.entries, paired->now.count, value));
-    pb_sheet_number(tuner->sheet, row, "use",
-                    pb_median_of(paired->use.entries, paired->use.count, value));
+    pb_fill_text(tuner->sheet, row, "name", name);
+    pb_fill_text(tuner->sheet, row, "unit", unit);
+    pb_fill_number(tuner->sheet, row, "now",
+                   pb_median_of(paired->now.entries, paired->now.count, value));
+    pb_fill_number(tuner->sheet, row, "use",
+                   pb_median_of(paired->use.entries, paired->use.count, value));
     add_change(tuner, row, change_of(a, b, paired->now.count));
     return row;
 }
@@ -182,40 +182,40 @@ static void add_stress(const struct pb_tuner *tuner, cJSON *evidence)
     struct pb_ruling ruling;
 
     if (!tuner->plan.stressed || runs.count == 0) {
-        pb_sheet_item(tuner->sheet, evidence, "stress", cJSON_CreateNull());
+        pb_fill_item(tuner->sheet, evidence, "stress", cJSON_CreateNull());
         return;
     }
     for (size_t i = 0; i < runs.count; i++) {
         results[i] = &runs.entries[i]->result;
     }
     pb_rule(tuner->scenario, results, runs.count, 1, &ruling);
-    cJSON *stress = pb_sheet_object(tuner->sheet, evidence, "stress");
+    cJSON *stress = pb_fill_object(tuner->sheet, evidence, "stress");
 
-    pb_sheet_number(tuner->sheet, stress, "runs", (double)runs.count);
-    pb_sheet_number(tuner->sheet, stress, "load_factor", tuner->plan.load_factor);
-    pb_sheet_number(tuner->sheet, stress, "workers_lost", tuner->plan.workers_lost);
-    pb_sheet_number(tuner->sheet, stress, "p99_ns",
-                    pb_median_of(runs.entries, runs.count, pb_report_p99));
-    pb_sheet_number(tuner->sheet, stress, "utilization_ratio",
-                    pb_median_of(runs.entries, runs.count, pb_report_utilization));
-    pb_sheet_text(tuner->sheet, stress, "answer",
-                  ruling.decision == PB_DECISION_MEETS   ? "PASS"
-                  : ruling.decision == PB_DECISION_FAILS ? "FAIL"
-                                                         : "INCONCLUSIVE");
-    cJSON *array = pb_sheet_array(tuner->sheet, stress, "objectives");
+    pb_fill_number(tuner->sheet, stress, "runs", (double)runs.count);
+    pb_fill_number(tuner->sheet, stress, "load_factor", tuner->plan.load_factor);
+    pb_fill_number(tuner->sheet, stress, "workers_lost", tuner->plan.workers_lost);
+    pb_fill_number(tuner->sheet, stress, "p99_ns",
+                   pb_median_of(runs.entries, runs.count, pb_report_p99));
+    pb_fill_number(tuner->sheet, stress, "utilization_ratio",
+                   pb_median_of(runs.entries, runs.count, pb_report_utilization));
+    pb_fill_text(tuner->sheet, stress, "answer",
+                 ruling.decision == PB_DECISION_MEETS   ? "PASS"
+                 : ruling.decision == PB_DECISION_FAILS ? "FAIL"
+                                                        : "INCONCLUSIVE");
+    cJSON *array = pb_fill_array(tuner->sheet, stress, "objectives");
 
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
         struct pb_pooled pooled = pb_report_pool(tuner, &runs, i);
         cJSON *row = cJSON_CreateObject();
 
         pb_report_objective(tuner, i, row);
-        pb_sheet_number(tuner->sheet, row, "measured", pooled.measured);
-        pb_sheet_number(tuner->sheet, row, "limit", pooled.limit);
-        pb_sheet_number(tuner->sheet, row, "limit_high",
-                        tuner->scenario->objectives[i].op == PB_OP_IN ? pooled.limit_high
-                                                                      : (double)NAN);
-        pb_sheet_text(tuner->sheet, row, "answer", pb_answer_name(pooled.answer));
-        pb_sheet_item(tuner->sheet, array, NULL, row);
+        pb_fill_number(tuner->sheet, row, "measured", pooled.measured);
+        pb_fill_number(tuner->sheet, row, "limit", pooled.limit);
+        pb_fill_number(tuner->sheet, row, "limit_high",
+                       tuner->scenario->objectives[i].op == PB_OP_IN ? pooled.limit_high
+                                                                     : (double)NAN);
+        pb_fill_text(tuner->sheet, row, "answer", pb_answer_name(pooled.answer));
+        pb_fill_item(tuner->sheet, array, NULL, row);
     }
 }
 
@@ -235,22 +235,22 @@ void pb_report_evidence(const struct pb_tuner *tuner, cJSON *document)
     cJSON *evidence, *objectives, *rows;
 
     if (paired.now.count == 0) {
-        pb_sheet_item(tuner->sheet, document, "evidence", cJSON_CreateNull());
+        pb_fill_item(tuner->sheet, document, "evidence", cJSON_CreateNull());
         return;
     }
-    evidence = pb_sheet_object(tuner->sheet, document, "evidence");
-    pb_sheet_number(tuner->sheet, evidence, "pairs",
-                    tuner->incumbent == 0 ? 0 : (double)paired.now.count);
-    pb_sheet_bool(tuner->sheet, evidence, "fresh_seeds", true);
-    objectives = pb_sheet_array(tuner->sheet, evidence, "objectives");
+    evidence = pb_fill_object(tuner->sheet, document, "evidence");
+    pb_fill_number(tuner->sheet, evidence, "pairs",
+                   tuner->incumbent == 0 ? 0 : (double)paired.now.count);
+    pb_fill_bool(tuner->sheet, evidence, "fresh_seeds", true);
+    objectives = pb_fill_array(tuner->sheet, evidence, "objectives");
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
-        pb_sheet_item(tuner->sheet, objectives, NULL, objective_row(tuner, &paired, i));
+        pb_fill_item(tuner->sheet, objectives, NULL, objective_row(tuner, &paired, i));
     }
-    rows = pb_sheet_array(tuner->sheet, evidence, "metrics");
+    rows = pb_fill_array(tuner->sheet, evidence, "metrics");
     for (size_t i = 0; i < PB_ARRAY_LEN(metrics); i++) {
-        pb_sheet_item(tuner->sheet, rows, NULL,
-                      metric_row(tuner, &paired, metrics[i].name, metrics[i].unit,
-                                 metrics[i].value));
+        pb_fill_item(tuner->sheet, rows, NULL,
+                     metric_row(tuner, &paired, metrics[i].name, metrics[i].unit,
+                                metrics[i].value));
     }
     add_stress(tuner, evidence);
 }

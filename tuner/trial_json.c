@@ -7,18 +7,18 @@
 #include "tuner/tuner_internal.h"
 
 /* NaN is written as null, infinity as a number that no measurement reaches. */
-static void add_number(struct pb_sheet *sheet, cJSON *object, const char *key, double value)
+static void add_number(struct pb_fill *sheet, cJSON *object, const char *key, double value)
 {
-    pb_sheet_item(sheet, object, key,
-                  isnan(value) ? cJSON_CreateNull()
-                               : cJSON_CreateNumber(isinf(value) ? PB_SHEET_INFINITY : value));
+    pb_fill_item(sheet, object, key,
+                 isnan(value) ? cJSON_CreateNull()
+                              : cJSON_CreateNumber(isinf(value) ? PB_FILL_INFINITY : value));
 }
 
-static void add_objective(const struct pb_trial_objective *o, struct pb_sheet *sheet, cJSON *array)
+static void add_objective(const struct pb_trial_objective *o, struct pb_fill *sheet, cJSON *array)
 {
-    cJSON *item = pb_sheet_object(sheet, array, NULL);
+    cJSON *item = pb_fill_object(sheet, array, NULL);
 
-    pb_sheet_text(sheet, item, "answer", pb_answer_name(o->answer));
+    pb_fill_text(sheet, item, "answer", pb_answer_name(o->answer));
     add_number(sheet, item, "measured", o->measured);
     add_number(sheet, item, "limit", o->limit);
     add_number(sheet, item, "limit_high", o->limit_high);
@@ -28,14 +28,14 @@ static void add_objective(const struct pb_trial_objective *o, struct pb_sheet *s
     add_number(sheet, item, "bad_high", o->bad_high);
 }
 
-void pb_trial_to_json(const struct pb_trial_result *result, struct pb_sheet *sheet, cJSON *line)
+void pb_trial_to_json(const struct pb_trial_result *result, struct pb_fill *sheet, cJSON *line)
 {
     const char *why = result->crashed ? result->crashed_why : result->invalid_why;
     cJSON *array;
 
-    pb_sheet_bool(sheet, line, "valid", result->valid);
-    pb_sheet_bool(sheet, line, "crashed", result->crashed);
-    pb_sheet_text(sheet, line, "why", why);
+    pb_fill_bool(sheet, line, "valid", result->valid);
+    pb_fill_bool(sheet, line, "crashed", result->crashed);
+    pb_fill_text(sheet, line, "why", why);
     add_number(sheet, line, "p50_ns", (double)result->p50_ns);
     add_number(sheet, line, "p99_ns", (double)result->p99_ns);
     add_number(sheet, line, "mean_workers", result->mean_workers);
@@ -44,7 +44,7 @@ void pb_trial_to_json(const struct pb_trial_result *result, struct pb_sheet *she
     add_number(sheet, line, "peak_rss_bytes", (double)result->peak_rss_bytes);
     add_number(sheet, line, "requests", (double)result->requests);
     add_number(sheet, line, "elapsed_ns", (double)result->elapsed_ns);
-    array = pb_sheet_array(sheet, line, "objectives");
+    array = pb_fill_array(sheet, line, "objectives");
     for (size_t i = 0; i < result->objective_count; i++) {
         add_objective(&result->objectives[i], sheet, array);
     }

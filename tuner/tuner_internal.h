@@ -14,8 +14,8 @@
 
 #include "harness/folder.h"
 #include "tuner/accept.h"
+#include "tuner/fill.h"
 #include "tuner/journal.h"
-#include "tuner/sheet.h"
 #include "tuner/space.h"
 #include "tuner/trial.h"
 #include "tuner/tune.h"
@@ -86,7 +86,7 @@ struct pb_tuner {
     struct pb_space space;
     struct pb_journal *journal; /* owned */
     char *folder, *trials;      /* owned */
-    struct pb_sheet *sheet;     /* of the JSON that is being made; not NULL */
+    struct pb_fill *sheet;      /* of the JSON that is being made; not NULL */
     char *id;                   /* the folder's name; owned */
 
     struct pb_candidate *candidates; /* owned; number 0 is the original setting */
@@ -214,7 +214,7 @@ cJSON *pb_advice_dead(const struct pb_tuner *tuner);
 cJSON *pb_advice_binding(const struct pb_tuner *tuner);
 
 /* trial_json.c: a result as members of a journal line, and back. */
-void pb_trial_to_json(const struct pb_trial_result *result, struct pb_sheet *sheet, cJSON *line);
+void pb_trial_to_json(const struct pb_trial_result *result, struct pb_fill *sheet, cJSON *line);
 PB_MUST_USE enum pb_status pb_trial_from_json(const cJSON *line, size_t objective_count,
                                               struct pb_trial_result *ret_result,
                                               struct pb_error *err);
