@@ -78,14 +78,13 @@ void pb_axis_emit_duration(struct pb_sheet *sheet, const struct pb_axis *axis)
     }
 }
 
-void pb_axis_emit_linear(struct pb_sheet *sheet, const char *which, double high, int tics)
+static void emit_plain(struct pb_sheet *sheet, const char *which, double low, double top, int tics)
 {
-    double top = high > 0 ? high * 1.12 : 1;
     double step = pb_axis_step(top, tics);
     const char *separator = "";
     char text[PB_QUANTITY_TEXT];
 
-    pb_sheet_line(sheet, "set %srange [0:%.9g]", which, top);
+    pb_sheet_line(sheet, "set %srange [%.9g:%.9g]", which, low, top);
     pb_buf_printf(&sheet->script, "set %stics (", which);
     for (int i = 0; i * step <= top; i++) {
         pb_buf_printf(&sheet->script, "%s'%s' %.9g", separator,
@@ -95,6 +94,18 @@ void pb_axis_emit_linear(struct pb_sheet *sheet, const char *which, double high,
         separator = ", ";
     }
     pb_buf_puts(&sheet->script, ") nomirror\n");
+}
+
+void pb_axis_emit_linear(struct pb_sheet *sheet, const char *which, double high, int tics)
+{
+    emit_plain(sheet, which, 0, high > 0 ? high * 1.12 : 1, tics);
+}
+
+void pb_axis_emit_points(struct pb_sheet *sheet, double high, int tics)
+{
+    double top = high > 0 ? high * 1.12 : 1;
+
+    emit_plain(sheet, "y", -0.1 * top, top, tics);
 }
 
 void pb_axis_emit_seconds(struct pb_sheet *sheet, double end_s, bool labels)

@@ -20,8 +20,10 @@ struct pb_axis {
 void pb_axis_duration(struct pb_axis *axis, double low_ms, double high_ms, bool log);
 /* "set ytics ..., set yrange ..." for an axis of durations. */
 void pb_axis_emit_duration(struct pb_sheet *sheet, const struct pb_axis *axis);
-/* A linear axis from 0 for plain values up to `high`, `which` "y" or "y2", about `tics` tics. */
+/* A linear axis of plain values from 0 up to `high`, `which` "y" or "y2", about `tics` tics. */
 void pb_axis_emit_linear(struct pb_sheet *sheet, const char *which, double high, int tics);
+/* The same with a little room below 0, for points that stand there. */
+void pb_axis_emit_points(struct pb_sheet *sheet, double high, int tics);
 /* Seconds from 0 to `end_s` along x; `labels` false: tics only. */
 void pb_axis_emit_seconds(struct pb_sheet *sheet, double end_s, bool labels);
 /* The step of 1, 2 or 5 times a power of ten that cuts `span` into at most `tics` parts. */

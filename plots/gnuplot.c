@@ -160,42 +160,45 @@ static int start(struct child *child, const char *program, const char *folder, c
     return failed;
 }
 
-/* Keeps the first bytes of what it says until it closes its end; false: not within the limit. */
+/* Keeps the last bytes of what it says until it closes its end: it repeats the command first and
+ * complains then.  False: not within the limit. */
 static bool listen_until_done(struct child *child, int64_t deadline_ns, char *words, size_t size)
 {
     size_t len = 0;
     char bytes[512];
 
+    words[0] = '\0';
     for (;;) {
         struct pollfd waiting = { .fd = child->words[0], .events = POLLIN };
         int64_t left_ms = (deadline_ns - pb_now_ns()) / PB_NS_PER_MS;
         int ready = left_ms > 0 ? poll(&waiting, 1, (int)left_ms) : 0;
 
         if (ready == 0) {
-            words[len] = '\0';
             return false;
         }
         ssize_t got = ready > 0 ? read(child->words[0], bytes, sizeof(bytes)) : -1;
 
         if (got == 0 || (got < 0 && errno != EINTR)) {
-            words[len] = '\0';
             return true;
         }
-        for (ssize_t i = 0; i < got && len + 1 < size; i++) {
+        for (ssize_t i = 0; i < got; i++) {
+            if (len + 1 == size) {
+                memmove(words, words + 1, --len);
+            }
             words[len++] = bytes[i];
+            words[len] = '\0';
         }
     }
 }
 
-/* Its complaint as one line: blank lines and carets, which point into the script, are no words. */
+/* Its complaint, which follows the last caret that points into the script, as one line. */
 static void trim(char *words)
 {
+    const char *caret = strrchr(words, '^');
     char *out = words;
 
-    for (const char *at = words; *at; at++) {
-        bool blank = (unsigned char)*at <= ' ' || *at == '^';
-
-        if (!blank) {
+    for (const char *at = caret ? caret + 1 : words; *at; at++) {
+        if ((unsigned char)*at > ' ') {
             *out++ = *at;
         } else if (out > words && out[-1] != ' ') {
             *out++ = ' ';

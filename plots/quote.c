@@ -5,6 +5,10 @@
 
 #include "base/utf8.h"
 
+/* The typographic one.  The manual's way, doubling, is misread by gnuplot 5.4 at the beginning of a
+ * string and where two stand together: the string ends there, and the rest is code. */
+#define APOSTROPHE "\xe2\x80\x99"
+
 /* What must not reach a picture: controls, direction overrides, and what XML does not know. */
 static bool is_printable(uint32_t code)
 {
@@ -39,13 +43,14 @@ void pb_quote_gnuplot(struct pb_buf *out, const char *text)
             break;
         }
         used += size;
-        if (size == 1 && *character == '\'') {
-            pb_buf_puts(out, "'");
-        }
         if (size == 1 && *character == '>' && last == ']') {
             pb_buf_puts(out, " ");
         }
-        pb_buf_add(out, character, size);
+        if (size == 1 && *character == '\'') {
+            pb_buf_puts(out, APOSTROPHE);
+        } else {
+            pb_buf_add(out, character, size);
+        }
         last = size > 0 ? character[size - 1] : last;
     }
     pb_buf_puts(out, "'");

@@ -12,9 +12,9 @@
 
 #define PB_QUOTE_MAX_BYTES 200 /* of user text that a script or a cell takes */
 
-/* Adds 'text', with its single quotes doubled and cut after PB_QUOTE_MAX_BYTES: a string that
- * gnuplot neither expands nor executes.  Not for tic labels, which are formats.  "]]>" is broken
- * up, because gnuplot writes it unescaped into an SVG, where it is not allowed. */
+/* Adds 'text', cut after PB_QUOTE_MAX_BYTES, as a string that gnuplot neither expands nor executes:
+ * single quotes become typographic apostrophes.  Not for tic labels, which are formats.  "]]>" is
+ * broken up, because gnuplot writes it unescaped into an SVG, where it is not allowed. */
 void pb_quote_gnuplot(struct pb_buf *out, const char *text);
 /* Adds text as a cell of a TSV: no tab, no double quote, which gnuplot would take for syntax. */
 void pb_quote_cell(struct pb_buf *out, const char *text);

@@ -8,16 +8,18 @@
 #include "plots/charts.h"
 #include "plots/trajectory_internal.h"
 
-#define LEFT_PX    96
-#define RIGHT_PX   28
-#define HEAD_PX    60
-#define KEY_PX     34
-#define P99_PX     330
-#define PARAM_PX   120
-#define STRIP_PX   24
-#define FOOT_PX    56
-#define LOG_RATIO  15 /* largest to smallest p99 from which the axis is logarithmic */
-#define TITLE_TEXT "How it was tuned: "
+#define LEFT_PX       96
+#define RIGHT_PX      28
+#define HEAD_PX       60
+#define KEY_PX        34
+#define P99_PX        330
+#define PARAM_PX      120
+#define STRIP_PX      24
+#define FOOT_PX       56
+#define LOG_RATIO     15 /* largest to smallest p99 from which the axis is logarithmic */
+#define KEY_ROW_PX    20
+#define VISIBLE_RATIO 1.03 /* a smaller range hides behind its points */
+#define TITLE_TEXT    "How it was tuned: "
 
 /* Shapes before colours: each fate has its own. */
 static const struct {
@@ -94,7 +96,7 @@ static void put_ranges(struct pb_trajectory *t)
             low = fmin(low, t->journal.trials[k].p99_ms);
             high = fmax(high, t->journal.trials[k].p99_ms);
         }
-        if (end - i > 1 && high > 0) {
+        if (end - i > 1 && high > low * VISIBLE_RATIO) {
             pb_buf_printf(&t->sheet->data, "%.6g\t%.6g\t%.6g\t%zu\t%zu\n",
                           (double)(i + 1 + end) / 2, low, high, i + 1, end);
             t->ranges++;
@@ -143,11 +145,11 @@ static bool has_fate(const struct pb_trajectory *t, int fate)
 }
 
 /* The points of column `column`, each fate with its shape. */
-static void plot_fates(struct pb_trajectory *t, int column, bool titles)
+static void plot_fates(struct pb_trajectory *t, int column)
 {
     for (int fate = 0; fate < PB_FATE_COUNT; fate++) {
         if (has_fate(t, fate)) {
-            pb_sheet_plot(t->sheet, titles ? fates[fate].name : NULL,
+            pb_sheet_plot(t->sheet, NULL,
                           "'%s.tsv' index 0 using 1:($2==%d?$%d:NaN) with points pt %d ps 1.1 "
                           "lw 1.8 lc rgb '%s'",
                           t->sheet->name, fate, column, fates[fate].point, fates[fate].colour);
@@ -155,7 +157,38 @@ static void plot_fates(struct pb_trajectory *t, int column, bool titles)
     }
 }
 
-static void p99_axis(struct pb_trajectory *t, double limit_ms)
+/* The shapes and their meaning in as many rows as they need; rows are counted without drawing when
+ * `draw` is false.  The height of all rows. */
+static double legend(struct pb_trajectory *t, bool draw)
+{
+    double x_px = LEFT_PX, y_px = HEAD_PX + 12;
+
+    for (int fate = 0; fate < PB_FATE_COUNT; fate++) {
+        double width_px = 38 + pb_text_width(fates[fate].name, 13);
+
+        if (!has_fate(t, fate)) {
+            continue;
+        }
+        if (x_px > LEFT_PX && x_px + width_px > right_px(t)) {
+            x_px = LEFT_PX;
+            y_px += KEY_ROW_PX;
+        }
+        if (draw) {
+            pb_sheet_label(t->sheet, fates[fate].name,
+                           "at screen %.5f,%.5f left point pt %d ps 1.1 lw 1.8 lc rgb '%s' "
+                           "offset character 0.9,0 font ',13' textcolor rgb '#222222'",
+                           pb_sheet_x(t->sheet, x_px + 6), pb_sheet_y(t->sheet, y_px),
+                           fates[fate].point, fates[fate].colour);
+        }
+        x_px += width_px;
+    }
+    if (t->ranges > 0 && draw && x_px + 160 < right_px(t)) {
+        pb_sheet_text(t->sheet, x_px, y_px, PB_ALIGN_LEFT, 13, PB_GREY, "bars: range of repeats");
+    }
+    return y_px + KEY_ROW_PX - 2;
+}
+
+static void p99_axis(struct pb_trajectory *t, double limit_ms, double middle_px)
 {
     double low = INFINITY, high = 0;
     struct pb_axis axis;
@@ -175,7 +208,7 @@ static void p99_axis(struct pb_trajectory *t, double limit_ms)
     pb_axis_duration(&axis, low, high, high > LOG_RATIO * low);
     pb_axis_emit_duration(t->sheet, &axis);
     (void)snprintf(name, sizeof(name), "p99 (%s)", axis.log ? "log scale" : axis.unit);
-    pb_sheet_axis_names(t->sheet, NULL, 0, name, HEAD_PX + KEY_PX + P99_PX / 2.0);
+    pb_sheet_axis_names(t->sheet, NULL, 0, name, middle_px);
 }
 
 static void draw_p99(struct pb_trajectory *t, double top_px, double bottom_px)
@@ -184,11 +217,8 @@ static void draw_p99(struct pb_trajectory *t, double top_px, double bottom_px)
     char text[64], quantity[PB_QUANTITY_TEXT];
 
     begin_panel(t, top_px, bottom_px, "");
-    pb_sheet_line(t->sheet,
-                  "set key at screen %.5f,%.5f left bottom horizontal Left reverse samplen 1.6 "
-                  "spacing 1.1 textcolor rgb '#222222'",
-                  pb_sheet_x(t->sheet, LEFT_PX), pb_sheet_y(t->sheet, top_px - 4));
-    p99_axis(t, limit_ms);
+    (void)legend(t, true);
+    p99_axis(t, limit_ms, (top_px + bottom_px) / 2);
     if (!isnan(limit_ms)) {
         pb_sheet_line(t->sheet,
                       "set arrow from graph 0, first %.9g to graph 1, first %.9g nohead back "
@@ -202,12 +232,12 @@ static void draw_p99(struct pb_trajectory *t, double top_px, double bottom_px)
                        limit_ms);
     }
     if (t->ranges > 0) {
-        pb_sheet_plot(t->sheet, "range over repeats",
+        pb_sheet_plot(t->sheet, NULL,
                       "'%s.tsv' index 1 using 1:(($2+$3)/2):2:3 with yerrorbars pt 0 lw 1.2 "
                       "lc rgb '#999999'",
                       t->sheet->name);
     }
-    plot_fates(t, 3, true);
+    plot_fates(t, 3);
     end_panel(t);
 }
 
@@ -224,7 +254,7 @@ static void draw_param(struct pb_trajectory *t, size_t p, double top_px, double 
     pb_sheet_plot(t->sheet, NULL,
                   "'%s.tsv' index 0 using 1:%d with steps lw 1.6 lc rgb '#777777' dt (9,3)",
                   t->sheet->name, column + 1);
-    plot_fates(t, column, false);
+    plot_fates(t, column);
     end_panel(t);
 }
 
@@ -280,7 +310,7 @@ static void emit_trial_axis(struct pb_trajectory *t, bool labels)
 
 static void draw_panels(struct pb_trajectory *t)
 {
-    double top_px = HEAD_PX + KEY_PX, bottom_px = top_px + P99_PX;
+    double top_px = legend(t, false), bottom_px = top_px + P99_PX;
 
     emit_trial_axis(t, false);
     draw_stages(t, 0, false);
@@ -351,10 +381,11 @@ enum pb_status pb_trajectory_draw(const char *folder, struct pb_studio *studio,
     enum pb_status status = pb_journal_load(folder, &t->journal, err);
 
     if (status == PB_OK) {
+        sheet.width = PB_CHART_WIDTH;
         t->sheet = &sheet;
         pb_params_find(t);
         pb_sheet_init(&sheet, PB_TRAJECTORY_NAME, PB_CHART_WIDTH,
-                      HEAD_PX + P99_PX + KEY_PX + FOOT_PX + STRIP_PX + 8 +
+                      (int)legend(t, false) + P99_PX + FOOT_PX + STRIP_PX + 8 +
                           (int)t->param_count * (PARAM_PX + KEY_PX - 4));
         fill(t, folder);
         status = pb_sheet_draw(&sheet, studio, err);

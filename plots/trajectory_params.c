@@ -148,6 +148,6 @@ void pb_param_axis(struct pb_trajectory *t, const struct pb_param *param)
         pb_axis_duration(&axis, 0, fmax(param->high, 1e-3), false);
         pb_axis_emit_duration(t->sheet, &axis);
     } else {
-        pb_axis_emit_linear(t->sheet, "y", fmax(param->high, 1), 4);
+        pb_axis_emit_points(t->sheet, fmax(param->high, 1), 4);
     }
 }
