@@ -239,19 +239,19 @@ static void give_reason(const struct pb_scenario *scenario, const struct pb_pool
                        : pooled->answer == PB_ANSWER_FAIL    ? "broke"
                        : pooled->answer == PB_ANSWER_NO_DATA ? "had no data"
                                                              : "is undecided";
-    char name[120], value[PB_QUANTITY_TEXT], bad[PB_QUANTITY_TEXT], limit[PB_QUANTITY_TEXT];
-    char share[120] = "";
+    char name[90], value[PB_QUANTITY_TEXT], bad[PB_QUANTITY_TEXT], limit[PB_QUANTITY_TEXT];
+    char share[80] = "";
 
     pb_objective_text(scenario, objective, name, sizeof(name));
     if (!isnan(pooled->bad) && objective->metric != PB_METRIC_ERROR_RATE) {
-        snprintf(share, sizeof(share), ", %s late or failed of %s allowed",
+        snprintf(share, sizeof(share), ", %s late of %s allowed",
                  pb_format_percent(pooled->bad, bad), pb_format_percent(pooled->bad_limit, limit));
     }
     if (pooled->answer == PB_ANSWER_NO_DATA) {
         snprintf(ruling->reason, sizeof(ruling->reason), "%s %s", name, verb);
         return;
     }
-    snprintf(ruling->reason, sizeof(ruling->reason), "%s %s: measured %s%s in %zu run%s", name,
+    snprintf(ruling->reason, sizeof(ruling->reason), "%s %s: measured %s%.60s in %zu run%s", name,
              verb, pb_objective_value(objective, pooled->measured, value), share, n,
              n == 1 ? "" : "s");
 }

@@ -59,6 +59,25 @@ static void fit_to_budget(struct pb_tune_plan *plan, uint32_t most)
     plan->provisional = plan->pairs < PAIRS;
 }
 
+/* Settings in the declared space, saturating. */
+static uint64_t count_settings(const struct pb_tune *tune)
+{
+    uint64_t settings = 1;
+
+    for (size_t i = 0; i < tune->vary_count; i++) {
+        uint64_t count = tune->vary[i].count;
+
+        settings = count > 0 && settings > UINT64_MAX / count ? UINT64_MAX : settings * count;
+    }
+    return settings;
+}
+
+/* Runs for judging every setting, the noise floor and the confirmation. */
+static uint64_t sweep_runs(const struct pb_tune_plan *plan, uint64_t settings)
+{
+    return plan->floor_runs + 2 * plan->pairs + plan->stress_runs + settings * plan->min_runs;
+}
+
 struct pb_tune_plan pb_plan_make(const struct pb_scenario *scenario,
                                  const struct pb_tune_options *options)
 {
@@ -79,9 +98,12 @@ struct pb_tune_plan pb_plan_make(const struct pb_scenario *scenario,
 
     plan.stress_runs = plan.stressed ? (quick ? 1 : 3) : 0;
     set_budget(tune, options, &plan);
-    fit_to_budget(&plan,
-                  affordable_runs(&plan, pb_plan_driver(options)->estimate_ns(options->driver_ctx,
-                                                                              scenario)));
+    uint32_t most =
+        affordable_runs(&plan, pb_plan_driver(options)->estimate_ns(options->driver_ctx, scenario));
+    uint64_t settings = count_settings(tune);
+
+    fit_to_budget(&plan, most);
+    plan.exhaustive = settings <= most && sweep_runs(&plan, settings) <= most;
     return plan;
 }
 
@@ -103,21 +125,19 @@ enum pb_status pb_tune_estimate(const struct pb_scenario *scenario,
 {
     struct pb_tune_plan plan = pb_plan_make(scenario, options);
     struct pb_space space;
-    uint32_t confirm = 2 * plan.pairs + plan.stress_runs;
 
     PB_TRY(pb_plan_check(scenario, err));
     PB_TRY(pb_space_init(scenario, &space, err));
     int64_t run_ns = pb_plan_driver(options)->estimate_ns(options->driver_ctx, scenario);
     uint32_t most = affordable_runs(&plan, run_ns);
-    uint64_t sweep = plan.floor_runs + confirm + space.settings * plan.min_runs;
     /* The shortest: the original is the best, and the next cheaper setting fails at once. */
     uint32_t least = plan.floor_runs + 1 + plan.min_runs + plan.stress_runs;
 
     *ret_estimate = (struct pb_tune_estimate){
         .settings = space.settings,
         .runs_min = least < most ? least : most,
-        .runs_max = sweep < most ? (uint32_t)sweep : most,
-        .coordinate = space.settings > most || sweep > most,
+        .runs_max = plan.exhaustive ? (uint32_t)sweep_runs(&plan, space.settings) : most,
+        .coordinate = !plan.exhaustive,
     };
     ret_estimate->time_min_ns = ret_estimate->runs_min * run_ns;
     ret_estimate->time_max_ns = ret_estimate->runs_max * run_ns;

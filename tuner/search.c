@@ -131,11 +131,31 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* Bisects one dimension of the incumbent downward.  `failing`: one past the largest index below the
- * incumbent's that is known to fail, 0: none is. */
-static enum pb_status shrink(struct pb_tuner *tuner, size_t dim, uint32_t failing,
-                             struct pb_error *err)
+/* One past the largest index of `dim` below the incumbent's that is known not to do, all else being
+ * as in the incumbent; 0: none is. */
+static uint32_t known_failure(const struct pb_tuner *tuner, size_t dim)
 {
+    const struct pb_point *here = &candidate_at(tuner, tuner->incumbent)->point;
+    uint32_t failing = 0;
+
+    for (size_t i = 0; i < tuner->candidate_count; i++) {
+        struct pb_point point = candidate_at(tuner, i)->point;
+        uint32_t index = point.index[dim];
+
+        point.index[dim] = here->index[dim];
+        if (candidate_at(tuner, i)->judged && !pb_search_meets(tuner, i) &&
+            index < here->index[dim] && pb_space_same(&tuner->space, &point, here)) {
+            failing = larger(failing, index + 1);
+        }
+    }
+    return failing;
+}
+
+/* Bisects one dimension of the incumbent downward, to the largest value known not to do. */
+static enum pb_status shrink(struct pb_tuner *tuner, size_t dim, struct pb_error *err)
+{
+    uint32_t failing = known_failure(tuner, dim);
+
     while (!finished(tuner)) {
         struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
         uint32_t here = base.index[dim];
@@ -219,7 +239,7 @@ static enum pb_status try_carrying(struct pb_tuner *tuner, size_t dim, size_t co
         base.index[cost_dim]--;
         PB_TRY(pb_search_propose_along(tuner, &base, dim, i, &number, err));
         if (number == tuner->incumbent) {
-            PB_TRY(shrink(tuner, cost_dim, 0, err));
+            PB_TRY(shrink(tuner, cost_dim, err));
         }
     }
     return PB_OK;
@@ -273,7 +293,7 @@ static enum pb_status improve_dimension(struct pb_tuner *tuner, size_t dim, stru
     int cost_dim = cost_dimension(tuner);
 
     if (tuner->plan.cost_known && pb_space_is_cost(&tuner->space, dim)) {
-        PB_TRY(shrink(tuner, dim, 0, err));
+        PB_TRY(shrink(tuner, dim, err));
         PB_TRY(check_above(tuner, dim, err));
         return retreat(tuner, err);
     }
@@ -337,14 +357,6 @@ static enum pb_status sweep(struct pb_tuner *tuner, struct pb_error *err)
     return PB_OK;
 }
 
-static bool sweep_fits(const struct pb_tuner *tuner)
-{
-    struct pb_tune_estimate estimate;
-
-    return pb_tune_estimate(tuner->scenario, tuner->options, &estimate, NULL) == PB_OK &&
-           !estimate.coordinate;
-}
-
 /* The first point inside the declared range: the original itself, or the nearest declared one. */
 static enum pb_status enter_space(struct pb_tuner *tuner, size_t *ret_start, struct pb_error *err)
 {
@@ -377,7 +389,7 @@ enum pb_status pb_search(struct pb_tuner *tuner, struct pb_error *err)
             break;
         }
     }
-    if (sweep_fits(tuner)) {
+    if (tuner->plan.exhaustive) {
         PB_TRY(sweep(tuner, err));
     }
     tuner->search_cut = tuner->exhausted;

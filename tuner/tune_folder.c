@@ -152,6 +152,11 @@ static char *scenario_text(const struct pb_scenario *scenario)
     if (copy != NULL && cJSON_GetObjectItemCaseSensitive(copy, "name") == NULL) {
         pb_fill_text(&sheet, copy, "name", scenario->name);
     }
+    if (scenario->pool.max_stuck < 0) {
+        /* It follows the size, also of a candidate; spelled out it would not. */
+        cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(copy, "pool"),
+                                                "max_stuck");
+    }
     if (copy != NULL && !sheet.lost) {
         text = pb_json_print(copy, true);
     }

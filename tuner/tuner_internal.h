@@ -53,6 +53,7 @@ struct pb_tune_plan {
     double load_factor;
     uint32_t workers_lost;
     bool stressed;    /* load_factor > 1 or workers_lost > 0 */
+    bool exhaustive;  /* the budget allows judging every setting */
     bool provisional; /* fewer pairs than an interval takes */
     bool cost_known;  /* the cost is the number of workers: known without a trial */
 };

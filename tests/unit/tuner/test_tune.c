@@ -293,8 +293,14 @@ PB_TEST_TIMEOUT(without_memory_it_fails_or_is_right, 120)
         ck_assert_msg(status == PB_OK || (status == PB_ENOMEM && json == NULL && failed),
                       "allocation %ld: %s: %s", n, pb_status_name(status), err.text);
         if (json != NULL) {
+            size_t same = 0;
+
             got = comparable(json);
-            ck_assert_str_eq(want, got);
+            while (want[same] != '\0' && want[same] == got[same]) {
+                same++;
+            }
+            ck_assert_msg(want[same] == got[same], "allocation %ld: want %.120s, got %.120s", n,
+                          want + same, got + same);
             free(got);
         }
         cJSON_Delete(json);
