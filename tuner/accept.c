@@ -35,7 +35,7 @@ double pb_objective_margin(const struct pb_objective *objective,
     double limit = measured->limit, high = measured->limit_high, value = measured->measured;
 
     if (isnan(value) || isnan(limit)) {
-        return NAN;
+        return PB_NO_NUMBER;
     }
     switch (objective->op) {
     case PB_OP_LESS:
@@ -45,12 +45,12 @@ double pb_objective_margin(const struct pb_objective *objective,
     case PB_OP_IN:
         break;
     }
-    return high > limit ? fmin(value - limit, high - value) / (high - limit) : (double)NAN;
+    return high > limit ? fmin(value - limit, high - value) / (high - limit) : PB_NO_NUMBER;
 }
 
 double pb_trial_margin(const struct pb_scenario *scenario, const struct pb_trial_result *run)
 {
-    double margin = NAN;
+    double margin = PB_NO_NUMBER;
 
     for (size_t i = 0; i < run->objective_count; i++) {
         if (pb_objective_binds(&scenario->objectives[i]) &&
@@ -66,7 +66,7 @@ double pb_trial_margin(const struct pb_scenario *scenario, const struct pb_trial
 static double median_of(double *x, size_t n)
 {
     if (n == 0) {
-        return NAN;
+        return PB_NO_NUMBER;
     }
     pb_sort(x, n);
     return pb_median_sorted(x, n);
@@ -153,7 +153,9 @@ static enum pb_answer pooled_answer(const struct tally *tally, const struct pb_p
 struct pb_pooled pb_pool_objective(const struct pb_objective *objective, size_t i,
                                    const struct pb_trial_result *const *runs, size_t n)
 {
-    struct pb_pooled pooled = { PB_ANSWER_NO_DATA, NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN };
+    struct pb_pooled pooled = { PB_ANSWER_NO_DATA, PB_NO_NUMBER, PB_NO_NUMBER,
+                                PB_NO_NUMBER,      PB_NO_NUMBER, PB_NO_NUMBER,
+                                PB_NO_NUMBER,      PB_NO_NUMBER, PB_NO_NUMBER };
     double measured[RUNS_MAX], margins[RUNS_MAX];
     size_t values = 0, distances = 0;
 
@@ -297,7 +299,7 @@ static enum pb_decision decide(const struct pb_pooled *worst, size_t n, size_t m
 void pb_rule(const struct pb_scenario *scenario, const struct pb_trial_result *const *runs,
              size_t n, size_t min_runs, struct pb_ruling *ret_ruling)
 {
-    struct pb_ruling ruling = { PB_DECISION_OPEN, -1, NAN, "" };
+    struct pb_ruling ruling = { PB_DECISION_OPEN, -1, PB_NO_NUMBER, "" };
     struct pb_pooled worst = { .answer = PB_ANSWER_NOT_APPLICABLE };
 
     for (size_t i = 0; i < scenario->objective_count; i++) {

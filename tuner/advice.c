@@ -14,9 +14,9 @@ static void add_note(const struct pb_tuner *tuner, cJSON *notes, const char *top
 {
     cJSON *row = cJSON_CreateObject();
 
-    pb_fill_text(tuner->sheet, row, "topic", topic);
-    pb_fill_text(tuner->sheet, row, "text", text);
-    pb_fill_item(tuner->sheet, notes, NULL, row);
+    pb_fill_text(tuner->fill, row, "topic", topic);
+    pb_fill_text(tuner->fill, row, "text", text);
+    pb_fill_item(tuner->fill, notes, NULL, row);
 }
 
 /* " at 1.2x load with 1 worker lost", or "". */
@@ -88,13 +88,13 @@ cJSON *pb_advice_binding(const struct pb_tuner *tuner)
     }
     struct pb_pooled pooled = pb_pool_objective(objective, i, runs, n);
 
-    pb_fill_text(tuner->sheet, binding, "expression", objective->expression);
-    pb_fill_text(tuner->sheet, binding, "phase",
+    pb_fill_text(tuner->fill, binding, "expression", objective->expression);
+    pb_fill_text(tuner->fill, binding, "phase",
                  objective->phase >= 0 ? tuner->scenario->phases[objective->phase].name : "all");
-    pb_fill_number(tuner->sheet, binding, "limit", pooled.limit);
-    pb_fill_number(tuner->sheet, binding, "measured", pooled.measured);
-    pb_fill_item(tuner->sheet, binding, "setting", pb_space_json(&tuner->space, &candidate->point));
-    pb_fill_text(tuner->sheet, binding, "answer", pb_answer_name(pooled.answer));
+    pb_fill_number(tuner->fill, binding, "limit", pooled.limit);
+    pb_fill_number(tuner->fill, binding, "measured", pooled.measured);
+    pb_fill_item(tuner->fill, binding, "setting", pb_space_json(&tuner->space, &candidate->point));
+    pb_fill_text(tuner->fill, binding, "answer", pb_answer_name(pooled.answer));
     return binding;
 }
 
@@ -405,9 +405,9 @@ static void add_dead(const struct pb_tuner *tuner, const char *path, const char 
         return;
     }
     row = cJSON_CreateObject();
-    pb_fill_text(tuner->sheet, row, "path", path);
-    pb_fill_text(tuner->sheet, row, "reason", why);
-    pb_fill_item(tuner->sheet, dead, NULL, row);
+    pb_fill_text(tuner->fill, row, "path", path);
+    pb_fill_text(tuner->fill, row, "reason", why);
+    pb_fill_item(tuner->fill, dead, NULL, row);
 }
 
 cJSON *pb_advice_dead(const struct pb_tuner *tuner)

@@ -40,7 +40,7 @@ enum pb_status pb_bench_candidate(struct pb_tuner *tuner, const struct pb_point 
     struct pb_candidate *made = &tuner->candidates[tuner->candidate_count];
 
     *made = (struct pb_candidate){ .point = *point };
-    made->ruling = (struct pb_ruling){ PB_DECISION_OPEN, -1, NAN, "" };
+    made->ruling = (struct pb_ruling){ PB_DECISION_OPEN, -1, PB_NO_NUMBER, "" };
     *ret_candidate = tuner->candidate_count++;
     return PB_OK;
 }
@@ -106,16 +106,16 @@ static cJSON *trial_line(const struct pb_tuner *tuner, const char *type,
     const struct pb_tune_plan *plan = &tuner->plan;
     cJSON *line = cJSON_CreateObject();
 
-    tuner->sheet->lost = false;
-    pb_fill_text(tuner->sheet, line, "type", type);
-    pb_fill_number(tuner->sheet, line, "trial", entry->number);
-    pb_fill_text(tuner->sheet, line, "stage", pb_stage_name(entry->stage));
-    pb_fill_item(tuner->sheet, line, "setting",
+    tuner->fill->lost = false;
+    pb_fill_text(tuner->fill, line, "type", type);
+    pb_fill_number(tuner->fill, line, "trial", entry->number);
+    pb_fill_text(tuner->fill, line, "stage", pb_stage_name(entry->stage));
+    pb_fill_item(tuner->fill, line, "setting",
                  pb_space_json(&tuner->space, &tuner->candidates[entry->candidate].point));
-    pb_fill_number(tuner->sheet, line, "seed", (double)entry->seed);
-    pb_fill_number(tuner->sheet, line, "load_factor", entry->stress ? plan->load_factor : 1);
-    pb_fill_number(tuner->sheet, line, "workers_lost", entry->stress ? plan->workers_lost : 0);
-    pb_fill_number(tuner->sheet, line, "attempt", attempt);
+    pb_fill_number(tuner->fill, line, "seed", (double)entry->seed);
+    pb_fill_number(tuner->fill, line, "load_factor", entry->stress ? plan->load_factor : 1);
+    pb_fill_number(tuner->fill, line, "workers_lost", entry->stress ? plan->workers_lost : 0);
+    pb_fill_number(tuner->fill, line, "attempt", attempt);
     return line;
 }
 
@@ -177,8 +177,8 @@ static enum pb_status measure(struct pb_tuner *tuner, struct pb_trial_entry *ent
     PB_TRY(run_driver(tuner, entry, &made, err));
     PB_CLEANUP(delete_json) cJSON *line = trial_line(tuner, "measured", entry, attempt);
 
-    pb_trial_to_json(&made, tuner->sheet, line);
-    if (tuner->sheet->lost) {
+    pb_trial_to_json(&made, tuner->fill, line);
+    if (tuner->fill->lost) {
         return pb_fail(err, PB_ENOMEM, "no memory for a line of the journal");
     }
     /* What a resumed search will read is what this one goes by. */
@@ -382,12 +382,12 @@ double pb_bench_measured_cost(const struct pb_tuner *tuner, const struct pb_tria
     case PB_MINIMIZE_COUNT:
         break;
     }
-    return NAN;
+    return PB_NO_NUMBER;
 }
 
 enum pb_status pb_bench_line(struct pb_tuner *tuner, cJSON *line, struct pb_error *err)
 {
-    if (tuner->sheet->lost) {
+    if (tuner->fill->lost) {
         cJSON_Delete(line);
         line = NULL; /* the journal says what that means */
     }
@@ -402,14 +402,14 @@ enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t ca
     cJSON *line = cJSON_CreateObject();
     char text[400], name[120];
 
-    tuner->sheet->lost = false;
-    pb_fill_text(tuner->sheet, line, "type", type);
-    pb_fill_item(tuner->sheet, line, "setting", pb_space_json(&tuner->space, &about->point));
+    tuner->fill->lost = false;
+    pb_fill_text(tuner->fill, line, "type", type);
+    pb_fill_item(tuner->fill, line, "setting", pb_space_json(&tuner->space, &about->point));
     if (key != NULL) {
-        pb_fill_item(tuner->sheet, line, key,
+        pb_fill_item(tuner->fill, line, key,
                      pb_space_json(&tuner->space, &tuner->candidates[other].point));
     }
-    pb_fill_text(tuner->sheet, line, "reason", reason);
+    pb_fill_text(tuner->fill, line, "reason", reason);
     PB_TRY(pb_bench_line(tuner, line, err));
     snprintf(about->why, sizeof(about->why), "%s", reason);
     pb_space_text(&tuner->space, &about->point, name, sizeof(name));

@@ -17,7 +17,7 @@ double pb_median_of(const struct pb_trial_entry *const *entries, size_t count,
         }
     }
     if (n == 0) {
-        return NAN;
+        return PB_NO_NUMBER;
     }
     pb_sort(x, n);
     return pb_median_sorted(x, n);

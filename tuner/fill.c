@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
-void pb_fill_item(struct pb_fill *sheet, cJSON *parent, const char *key, cJSON *item)
+void pb_fill_item(struct pb_fill *fill, cJSON *parent, const char *key, cJSON *item)
 {
     bool added = false;
 
@@ -13,42 +13,42 @@ void pb_fill_item(struct pb_fill *sheet, cJSON *parent, const char *key, cJSON *
     }
     if (!added) {
         cJSON_Delete(item);
-        sheet->lost = true;
+        fill->lost = true;
     }
 }
 
-static cJSON *add_container(struct pb_fill *sheet, cJSON *parent, const char *key, cJSON *item)
+static cJSON *add_container(struct pb_fill *fill, cJSON *parent, const char *key, cJSON *item)
 {
     struct pb_fill added = { false };
 
     pb_fill_item(&added, parent, key, item);
-    sheet->lost = sheet->lost || added.lost;
+    fill->lost = fill->lost || added.lost;
     return added.lost ? NULL : item;
 }
 
-cJSON *pb_fill_object(struct pb_fill *sheet, cJSON *parent, const char *key)
+cJSON *pb_fill_object(struct pb_fill *fill, cJSON *parent, const char *key)
 {
-    return add_container(sheet, parent, key, cJSON_CreateObject());
+    return add_container(fill, parent, key, cJSON_CreateObject());
 }
 
-cJSON *pb_fill_array(struct pb_fill *sheet, cJSON *parent, const char *key)
+cJSON *pb_fill_array(struct pb_fill *fill, cJSON *parent, const char *key)
 {
-    return add_container(sheet, parent, key, cJSON_CreateArray());
+    return add_container(fill, parent, key, cJSON_CreateArray());
 }
 
-void pb_fill_number(struct pb_fill *sheet, cJSON *parent, const char *key, double value)
+void pb_fill_number(struct pb_fill *fill, cJSON *parent, const char *key, double value)
 {
     bool known = isfinite(value) && fabs(value) < PB_FILL_INFINITY;
 
-    pb_fill_item(sheet, parent, key, known ? cJSON_CreateNumber(value) : cJSON_CreateNull());
+    pb_fill_item(fill, parent, key, known ? cJSON_CreateNumber(value) : cJSON_CreateNull());
 }
 
-void pb_fill_text(struct pb_fill *sheet, cJSON *parent, const char *key, const char *text)
+void pb_fill_text(struct pb_fill *fill, cJSON *parent, const char *key, const char *text)
 {
-    pb_fill_item(sheet, parent, key, cJSON_CreateString(text));
+    pb_fill_item(fill, parent, key, cJSON_CreateString(text));
 }
 
-void pb_fill_bool(struct pb_fill *sheet, cJSON *parent, const char *key, bool value)
+void pb_fill_bool(struct pb_fill *fill, cJSON *parent, const char *key, bool value)
 {
-    pb_fill_item(sheet, parent, key, cJSON_CreateBool(value));
+    pb_fill_item(fill, parent, key, cJSON_CreateBool(value));
 }

@@ -31,7 +31,7 @@ const char *pb_recommend_answer(const struct pb_tuner *tuner)
 
 static void add_changed(const struct pb_tuner *tuner, cJSON *document)
 {
-    cJSON *array = pb_fill_array(tuner->sheet, document, "changed");
+    cJSON *array = pb_fill_array(tuner->fill, document, "changed");
     cJSON *from = setting_of(tuner, 0), *to = setting_of(tuner, tuner->incumbent), *item = NULL;
 
     cJSON_ArrayForEach(item, to)
@@ -43,10 +43,10 @@ static void add_changed(const struct pb_tuner *tuner, cJSON *document)
         }
         cJSON *row = cJSON_CreateObject();
 
-        pb_fill_text(tuner->sheet, row, "path", item->string);
-        pb_fill_item(tuner->sheet, row, "from", cJSON_Duplicate(before, true));
-        pb_fill_item(tuner->sheet, row, "to", cJSON_Duplicate(item, true));
-        pb_fill_item(tuner->sheet, array, NULL, row);
+        pb_fill_text(tuner->fill, row, "path", item->string);
+        pb_fill_item(tuner->fill, row, "from", cJSON_Duplicate(before, true));
+        pb_fill_item(tuner->fill, row, "to", cJSON_Duplicate(item, true));
+        pb_fill_item(tuner->fill, array, NULL, row);
     }
     cJSON_Delete(from);
     cJSON_Delete(to);
@@ -75,36 +75,36 @@ static void add_cost(const struct pb_tuner *tuner, cJSON *document)
 {
     enum pb_minimize minimize = (enum pb_minimize)tuner->scenario->tune.minimize;
     double now = cost_of(tuner, 0), use = cost_of(tuner, tuner->incumbent);
-    cJSON *cost = pb_fill_object(tuner->sheet, document, "cost");
+    cJSON *cost = pb_fill_object(tuner->fill, document, "cost");
 
-    pb_fill_text(tuner->sheet, cost, "unit",
+    pb_fill_text(tuner->fill, cost, "unit",
                  minimize == PB_MINIMIZE_LATENCY_P99 ? "ns"
                  : minimize == PB_MINIMIZE_MEMORY    ? "bytes"
                                                      : "workers");
-    pb_fill_number(tuner->sheet, cost, "now", now);
-    pb_fill_number(tuner->sheet, cost, "use", use);
-    pb_fill_number(tuner->sheet, cost, "change", use - now);
-    pb_fill_number(tuner->sheet, cost, "change_ratio", now > 0 ? (use - now) / now : (double)NAN);
+    pb_fill_number(tuner->fill, cost, "now", now);
+    pb_fill_number(tuner->fill, cost, "use", use);
+    pb_fill_number(tuner->fill, cost, "change", use - now);
+    pb_fill_number(tuner->fill, cost, "change_ratio", now > 0 ? (use - now) / now : PB_NO_NUMBER);
 }
 
 static void add_space(const struct pb_tuner *tuner, cJSON *document)
 {
     cJSON *space, *array;
 
-    pb_fill_text(tuner->sheet, document, "search", tuner->swept ? "exhaustive" : "coordinate");
-    space = pb_fill_object(tuner->sheet, document, "space");
-    pb_fill_number(tuner->sheet, space, "settings", (double)tuner->space.settings);
-    pb_fill_number(tuner->sheet, space, "tried", (double)tuner->candidate_count);
-    array = pb_fill_array(tuner->sheet, space, "vary");
+    pb_fill_text(tuner->fill, document, "search", tuner->swept ? "exhaustive" : "coordinate");
+    space = pb_fill_object(tuner->fill, document, "space");
+    pb_fill_number(tuner->fill, space, "settings", (double)tuner->space.settings);
+    pb_fill_number(tuner->fill, space, "tried", (double)tuner->candidate_count);
+    array = pb_fill_array(tuner->fill, space, "vary");
     for (size_t i = 0; i < tuner->space.count; i++) {
         const struct pb_dimension *dim = &tuner->space.dims[i];
         cJSON *row = cJSON_CreateObject();
 
-        pb_fill_text(tuner->sheet, row, "path", dim->path);
-        pb_fill_number(tuner->sheet, row, "count", (double)dim->count);
-        pb_fill_text(tuner->sheet, row, "first", dim->values[0]);
-        pb_fill_text(tuner->sheet, row, "last", dim->values[dim->count - 1]);
-        pb_fill_item(tuner->sheet, array, NULL, row);
+        pb_fill_text(tuner->fill, row, "path", dim->path);
+        pb_fill_number(tuner->fill, row, "count", (double)dim->count);
+        pb_fill_text(tuner->fill, row, "first", dim->values[0]);
+        pb_fill_text(tuner->fill, row, "last", dim->values[dim->count - 1]);
+        pb_fill_item(tuner->fill, array, NULL, row);
     }
 }
 
@@ -113,22 +113,22 @@ static double spread_of(const struct pb_runs *runs,
                         double (*value)(const struct pb_trial_result *run))
 {
     double median = pb_median_of(runs->entries, runs->count, value);
-    double low = INFINITY, high = -INFINITY;
+    double low = HUGE_VAL, high = -HUGE_VAL;
 
     for (size_t i = 0; i < runs->count; i++) {
         low = fmin(low, value(&runs->entries[i]->result));
         high = fmax(high, value(&runs->entries[i]->result));
     }
-    return runs->count >= 2 && median > 0 ? (high - low) / median : (double)NAN;
+    return runs->count >= 2 && median > 0 ? (high - low) / median : PB_NO_NUMBER;
 }
 
 /* The largest bad ratio of a run minus the smallest, over the objectives that bind. */
 static double bad_spread(const struct pb_tuner *tuner, const struct pb_runs *runs)
 {
-    double widest = NAN;
+    double widest = PB_NO_NUMBER;
 
     for (size_t o = 0; o < tuner->scenario->objective_count; o++) {
-        double low = NAN, high = NAN;
+        double low = PB_NO_NUMBER, high = PB_NO_NUMBER;
 
         for (size_t i = 0; i < runs->count; i++) {
             low = fmin(low, runs->entries[i]->result.objectives[o].bad_ratio);
@@ -144,28 +144,28 @@ static double bad_spread(const struct pb_tuner *tuner, const struct pb_runs *run
 static void add_counts(const struct pb_tuner *tuner, cJSON *document)
 {
     struct pb_runs floor_runs = pb_report_runs(tuner, 0, false, tuner->plan.stressed);
-    cJSON *noise = pb_fill_object(tuner->sheet, document, "noise_floor");
-    cJSON *real = pb_fill_object(tuner->sheet, document, "real_runs");
-    cJSON *twin = pb_fill_object(tuner->sheet, document, "twin");
-    cJSON *budget = pb_fill_object(tuner->sheet, document, "budget");
+    cJSON *noise = pb_fill_object(tuner->fill, document, "noise_floor");
+    cJSON *real = pb_fill_object(tuner->fill, document, "real_runs");
+    cJSON *twin = pb_fill_object(tuner->fill, document, "twin");
+    cJSON *budget = pb_fill_object(tuner->fill, document, "budget");
 
-    pb_fill_number(tuner->sheet, noise, "runs", (double)floor_runs.count);
-    pb_fill_number(tuner->sheet, noise, "p99_median_ns",
+    pb_fill_number(tuner->fill, noise, "runs", (double)floor_runs.count);
+    pb_fill_number(tuner->fill, noise, "p99_median_ns",
                    pb_median_of(floor_runs.entries, floor_runs.count, pb_report_p99));
-    pb_fill_number(tuner->sheet, noise, "p99_spread_ratio", spread_of(&floor_runs, pb_report_p99));
-    pb_fill_number(tuner->sheet, noise, "bad_spread", bad_spread(tuner, &floor_runs));
-    pb_fill_number(tuner->sheet, real, "noise_floor", tuner->stage_runs[PB_STAGE_NOISE_FLOOR]);
-    pb_fill_number(tuner->sheet, real, "race", tuner->stage_runs[PB_STAGE_SEARCH]);
-    pb_fill_number(tuner->sheet, real, "confirmation", tuner->stage_runs[PB_STAGE_CONFIRMATION]);
-    pb_fill_number(tuner->sheet, real, "invalid", tuner->invalid);
-    pb_fill_number(tuner->sheet, real, "total", tuner->numbered);
-    pb_fill_number(tuner->sheet, twin, "trials", 0);
-    pb_fill_item(tuner->sheet, twin, "error_p50_ratio", cJSON_CreateNull());
-    pb_fill_item(tuner->sheet, twin, "error_p99_ratio", cJSON_CreateNull());
-    pb_fill_number(tuner->sheet, budget, "time_ns", (double)tuner->plan.budget_time_ns);
-    pb_fill_number(tuner->sheet, budget, "runs", tuner->plan.budget_runs);
-    pb_fill_bool(tuner->sheet, budget, "exhausted", tuner->exhausted);
-    pb_fill_number(tuner->sheet, document, "elapsed_ns", (double)tuner->elapsed_ns);
+    pb_fill_number(tuner->fill, noise, "p99_spread_ratio", spread_of(&floor_runs, pb_report_p99));
+    pb_fill_number(tuner->fill, noise, "bad_spread", bad_spread(tuner, &floor_runs));
+    pb_fill_number(tuner->fill, real, "noise_floor", tuner->stage_runs[PB_STAGE_NOISE_FLOOR]);
+    pb_fill_number(tuner->fill, real, "race", tuner->stage_runs[PB_STAGE_SEARCH]);
+    pb_fill_number(tuner->fill, real, "confirmation", tuner->stage_runs[PB_STAGE_CONFIRMATION]);
+    pb_fill_number(tuner->fill, real, "invalid", tuner->invalid);
+    pb_fill_number(tuner->fill, real, "total", tuner->numbered);
+    pb_fill_number(tuner->fill, twin, "trials", 0);
+    pb_fill_item(tuner->fill, twin, "error_p50_ratio", cJSON_CreateNull());
+    pb_fill_item(tuner->fill, twin, "error_p99_ratio", cJSON_CreateNull());
+    pb_fill_number(tuner->fill, budget, "time_ns", (double)tuner->plan.budget_time_ns);
+    pb_fill_number(tuner->fill, budget, "runs", tuner->plan.budget_runs);
+    pb_fill_bool(tuner->fill, budget, "exhausted", tuner->exhausted);
+    pb_fill_number(tuner->fill, document, "elapsed_ns", (double)tuner->elapsed_ns);
 }
 
 /* The verdict on a setting in the words of an objective. */
@@ -193,39 +193,39 @@ static cJSON *setting_row(const struct pb_tuner *tuner, size_t number, bool reco
     struct pb_runs runs = pb_report_runs(tuner, number, false, tuner->plan.stressed);
     cJSON *row = cJSON_CreateObject(), *array;
 
-    pb_fill_item(tuner->sheet, row, "setting", setting_of(tuner, number));
-    pb_fill_number(tuner->sheet, row, "workers",
+    pb_fill_item(tuner->fill, row, "setting", setting_of(tuner, number));
+    pb_fill_number(tuner->fill, row, "workers",
                    (double)pb_space_workers(&tuner->space, &candidate->point));
-    pb_fill_number(tuner->sheet, row, "cost", cost_of(tuner, number));
-    pb_fill_number(tuner->sheet, row, "runs", (double)runs.count);
-    pb_fill_number(tuner->sheet, row, "invalid", candidate->invalid);
-    pb_fill_number(tuner->sheet, row, "load_factor", tuner->plan.load_factor);
-    pb_fill_number(tuner->sheet, row, "workers_lost", tuner->plan.workers_lost);
-    pb_fill_number(tuner->sheet, row, "utilization_ratio",
+    pb_fill_number(tuner->fill, row, "cost", cost_of(tuner, number));
+    pb_fill_number(tuner->fill, row, "runs", (double)runs.count);
+    pb_fill_number(tuner->fill, row, "invalid", candidate->invalid);
+    pb_fill_number(tuner->fill, row, "load_factor", tuner->plan.load_factor);
+    pb_fill_number(tuner->fill, row, "workers_lost", tuner->plan.workers_lost);
+    pb_fill_number(tuner->fill, row, "utilization_ratio",
                    pb_median_of(runs.entries, runs.count, pb_report_utilization));
-    pb_fill_number(tuner->sheet, row, "p50_ns",
+    pb_fill_number(tuner->fill, row, "p50_ns",
                    pb_median_of(runs.entries, runs.count, pb_report_p50));
-    pb_fill_number(tuner->sheet, row, "p99_ns",
+    pb_fill_number(tuner->fill, row, "p99_ns",
                    pb_median_of(runs.entries, runs.count, pb_report_p99));
-    pb_fill_number(tuner->sheet, row, "mean_workers",
+    pb_fill_number(tuner->fill, row, "mean_workers",
                    pb_median_of(runs.entries, runs.count, pb_report_mean_workers));
-    pb_fill_number(tuner->sheet, row, "throughput_per_s",
+    pb_fill_number(tuner->fill, row, "throughput_per_s",
                    pb_median_of(runs.entries, runs.count, pb_report_throughput));
-    pb_fill_text(tuner->sheet, row, "answer", setting_answer(candidate));
-    pb_fill_bool(tuner->sheet, row, "accepted", candidate->accepted && !candidate->dropped);
-    pb_fill_bool(tuner->sheet, row, "original", number == 0);
-    pb_fill_bool(tuner->sheet, row, "recommended", recommends && number == tuner->incumbent);
-    array = pb_fill_array(tuner->sheet, row, "objectives");
+    pb_fill_text(tuner->fill, row, "answer", setting_answer(candidate));
+    pb_fill_bool(tuner->fill, row, "accepted", candidate->accepted && !candidate->dropped);
+    pb_fill_bool(tuner->fill, row, "original", number == 0);
+    pb_fill_bool(tuner->fill, row, "recommended", recommends && number == tuner->incumbent);
+    array = pb_fill_array(tuner->fill, row, "objectives");
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
         struct pb_pooled pooled = pb_report_pool(tuner, &runs, i);
         cJSON *item = cJSON_CreateObject();
 
         pb_report_objective(tuner, i, item);
-        pb_fill_number(tuner->sheet, item, "measured", pooled.measured);
-        pb_fill_text(tuner->sheet, item, "answer", pb_answer_name(pooled.answer));
-        pb_fill_item(tuner->sheet, array, NULL, item);
+        pb_fill_number(tuner->fill, item, "measured", pooled.measured);
+        pb_fill_text(tuner->fill, item, "answer", pb_answer_name(pooled.answer));
+        pb_fill_item(tuner->fill, array, NULL, item);
     }
-    pb_fill_text(tuner->sheet, row, "reason", candidate->why);
+    pb_fill_text(tuner->fill, row, "reason", candidate->why);
     return row;
 }
 
@@ -244,7 +244,7 @@ static double offered_rate(const struct pb_tuner *tuner)
         }
     }
     return duration_ns > 0 ? tuner->plan.load_factor * requests * 1e9 / (double)duration_ns
-                           : (double)NAN;
+                           : PB_NO_NUMBER;
 }
 
 static cJSON *carries_row(const struct pb_tuner *tuner, size_t number)
@@ -252,16 +252,16 @@ static cJSON *carries_row(const struct pb_tuner *tuner, size_t number)
     struct pb_runs runs = pb_report_runs(tuner, number, false, tuner->plan.stressed);
     cJSON *row = cJSON_CreateObject();
 
-    pb_fill_item(tuner->sheet, row, "setting", setting_of(tuner, number));
-    pb_fill_number(tuner->sheet, row, "load_factor", tuner->plan.load_factor);
-    pb_fill_number(tuner->sheet, row, "workers_lost", tuner->plan.workers_lost);
-    pb_fill_number(tuner->sheet, row, "rate_per_s", offered_rate(tuner));
-    pb_fill_number(tuner->sheet, row, "utilization_ratio",
+    pb_fill_item(tuner->fill, row, "setting", setting_of(tuner, number));
+    pb_fill_number(tuner->fill, row, "load_factor", tuner->plan.load_factor);
+    pb_fill_number(tuner->fill, row, "workers_lost", tuner->plan.workers_lost);
+    pb_fill_number(tuner->fill, row, "rate_per_s", offered_rate(tuner));
+    pb_fill_number(tuner->fill, row, "utilization_ratio",
                    pb_median_of(runs.entries, runs.count, pb_report_utilization));
-    pb_fill_number(tuner->sheet, row, "p99_ns",
+    pb_fill_number(tuner->fill, row, "p99_ns",
                    pb_median_of(runs.entries, runs.count, pb_report_p99));
-    pb_fill_text(tuner->sheet, row, "answer", setting_answer(&tuner->candidates[number]));
-    pb_fill_bool(tuner->sheet, row, "measured", true);
+    pb_fill_text(tuner->fill, row, "answer", setting_answer(&tuner->candidates[number]));
+    pb_fill_bool(tuner->fill, row, "measured", true);
     return row;
 }
 
@@ -284,28 +284,28 @@ static size_t *cheapest_first(const struct pb_tuner *tuner)
 
 static void add_settings(const struct pb_tuner *tuner, bool recommends, cJSON *document)
 {
-    cJSON *settings = pb_fill_array(tuner->sheet, document, "settings");
-    cJSON *carries = pb_fill_array(tuner->sheet, document, "carries");
-    cJSON *discarded = pb_fill_array(tuner->sheet, document, "discarded");
+    cJSON *settings = pb_fill_array(tuner->fill, document, "settings");
+    cJSON *carries = pb_fill_array(tuner->fill, document, "carries");
+    cJSON *discarded = pb_fill_array(tuner->fill, document, "discarded");
     size_t *order = cheapest_first(tuner);
 
     for (size_t i = 0; order != NULL && i < tuner->candidate_count; i++) {
         size_t number = order[i];
         bool kept = number == tuner->incumbent && recommends;
 
-        pb_fill_item(tuner->sheet, settings, NULL, setting_row(tuner, number, recommends));
+        pb_fill_item(tuner->fill, settings, NULL, setting_row(tuner, number, recommends));
         if (pb_report_runs(tuner, number, false, tuner->plan.stressed).count > 0) {
-            pb_fill_item(tuner->sheet, carries, NULL, carries_row(tuner, number));
+            pb_fill_item(tuner->fill, carries, NULL, carries_row(tuner, number));
         }
         if (!kept && number != 0) {
             cJSON *row = cJSON_CreateObject();
 
-            pb_fill_item(tuner->sheet, row, "setting", setting_of(tuner, number));
-            pb_fill_text(tuner->sheet, row, "reason", tuner->candidates[number].why);
-            pb_fill_item(tuner->sheet, discarded, NULL, row);
+            pb_fill_item(tuner->fill, row, "setting", setting_of(tuner, number));
+            pb_fill_text(tuner->fill, row, "reason", tuner->candidates[number].why);
+            pb_fill_item(tuner->fill, discarded, NULL, row);
         }
     }
-    tuner->sheet->lost = tuner->sheet->lost || order == NULL;
+    tuner->fill->lost = tuner->fill->lost || order == NULL;
     free(order);
 }
 
@@ -315,20 +315,20 @@ static void add_identity(const struct pb_tuner *tuner, const char *answer, bool 
     char reason[720];
 
     pb_advice_reason(tuner, answer, reason, sizeof(reason));
-    pb_fill_number(tuner->sheet, document, "schema", PB_TUNE_SCHEMA);
-    pb_fill_text(tuner->sheet, document, "kind", "recommendation");
-    pb_fill_text(tuner->sheet, document, "scenario", tuner->scenario->name);
+    pb_fill_number(tuner->fill, document, "schema", PB_TUNE_SCHEMA);
+    pb_fill_text(tuner->fill, document, "kind", "recommendation");
+    pb_fill_text(tuner->fill, document, "scenario", tuner->scenario->name);
     if (tuner->scenario->path != NULL) {
-        pb_fill_text(tuner->sheet, document, "scenario_path", tuner->scenario->path);
+        pb_fill_text(tuner->fill, document, "scenario_path", tuner->scenario->path);
     } else {
-        pb_fill_item(tuner->sheet, document, "scenario_path", cJSON_CreateNull());
+        pb_fill_item(tuner->fill, document, "scenario_path", cJSON_CreateNull());
     }
-    pb_fill_text(tuner->sheet, document, "id", tuner->id);
-    pb_fill_text(tuner->sheet, document, "folder", tuner->folder);
-    pb_fill_text(tuner->sheet, document, "answer", answer);
-    pb_fill_text(tuner->sheet, document, "reason", reason);
-    pb_fill_bool(tuner->sheet, document, "provisional", tuner->plan.provisional);
-    pb_fill_bool(tuner->sheet, document, "interrupted", interrupted);
+    pb_fill_text(tuner->fill, document, "id", tuner->id);
+    pb_fill_text(tuner->fill, document, "folder", tuner->folder);
+    pb_fill_text(tuner->fill, document, "answer", answer);
+    pb_fill_text(tuner->fill, document, "reason", reason);
+    pb_fill_bool(tuner->fill, document, "provisional", tuner->plan.provisional);
+    pb_fill_bool(tuner->fill, document, "interrupted", interrupted);
 }
 
 cJSON *pb_recommend(const struct pb_tuner *tuner, bool interrupted)
@@ -337,27 +337,27 @@ cJSON *pb_recommend(const struct pb_tuner *tuner, bool interrupted)
     bool recommends = strcmp(answer, "infeasible") != 0;
     cJSON *document = cJSON_CreateObject(), *stress;
 
-    tuner->sheet->lost = document == NULL;
+    tuner->fill->lost = document == NULL;
 
     add_identity(tuner, answer, interrupted, document);
-    pb_fill_item(tuner->sheet, document, "recommended",
+    pb_fill_item(tuner->fill, document, "recommended",
                  recommends ? setting_of(tuner, tuner->incumbent) : cJSON_CreateNull());
-    pb_fill_item(tuner->sheet, document, "original", setting_of(tuner, 0));
+    pb_fill_item(tuner->fill, document, "original", setting_of(tuner, 0));
     add_changed(tuner, document);
-    pb_fill_text(tuner->sheet, document, "minimize",
+    pb_fill_text(tuner->fill, document, "minimize",
                  pb_minimize_name((enum pb_minimize)tuner->scenario->tune.minimize));
     add_cost(tuner, document);
-    stress = pb_fill_object(tuner->sheet, document, "stress");
-    pb_fill_number(tuner->sheet, stress, "load_factor", tuner->plan.load_factor);
-    pb_fill_number(tuner->sheet, stress, "workers_lost", tuner->plan.workers_lost);
+    stress = pb_fill_object(tuner->fill, document, "stress");
+    pb_fill_number(tuner->fill, stress, "load_factor", tuner->plan.load_factor);
+    pb_fill_number(tuner->fill, stress, "workers_lost", tuner->plan.workers_lost);
     add_space(tuner, document);
     add_counts(tuner, document);
     pb_report_evidence(tuner, document);
-    pb_fill_item(tuner->sheet, document, "binding", pb_advice_binding(tuner));
+    pb_fill_item(tuner->fill, document, "binding", pb_advice_binding(tuner));
     add_settings(tuner, recommends, document);
-    pb_fill_item(tuner->sheet, document, "notes", pb_advice_notes(tuner, answer));
-    pb_fill_item(tuner->sheet, document, "dead_settings", pb_advice_dead(tuner));
-    if (tuner->sheet->lost) {
+    pb_fill_item(tuner->fill, document, "notes", pb_advice_notes(tuner, answer));
+    pb_fill_item(tuner->fill, document, "dead_settings", pb_advice_dead(tuner));
+    if (tuner->fill->lost) {
         cJSON_Delete(document);
         return NULL;
     }

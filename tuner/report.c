@@ -53,7 +53,7 @@ double pb_report_mean_workers(const struct pb_trial_result *run)
 
 double pb_report_memory(const struct pb_trial_result *run)
 {
-    return run->peak_rss_bytes >= 0 ? (double)run->peak_rss_bytes : (double)NAN;
+    return run->peak_rss_bytes >= 0 ? (double)run->peak_rss_bytes : PB_NO_NUMBER;
 }
 
 void pb_report_objective(const struct pb_tuner *tuner, size_t i, cJSON *row)
@@ -61,8 +61,8 @@ void pb_report_objective(const struct pb_tuner *tuner, size_t i, cJSON *row)
     const struct pb_objective *objective = &tuner->scenario->objectives[i];
     bool named = objective->phase >= 0 && (size_t)objective->phase < tuner->scenario->phase_count;
 
-    pb_fill_text(tuner->sheet, row, "expression", objective->expression);
-    pb_fill_text(tuner->sheet, row, "phase",
+    pb_fill_text(tuner->fill, row, "expression", objective->expression);
+    pb_fill_text(tuner->fill, row, "phase",
                  named ? tuner->scenario->phases[objective->phase].name : "all");
 }
 
@@ -74,7 +74,7 @@ struct change {
 
 static struct change change_of(const double *now, const double *use, size_t n)
 {
-    struct change change = { NAN, NAN, NAN, NAN };
+    struct change change = { PB_NO_NUMBER, PB_NO_NUMBER, PB_NO_NUMBER, PB_NO_NUMBER };
     struct pb_interval interval = { 0 };
     double logs[PB_TUNE_PAIRS_MAX], estimate = 0;
 
@@ -98,10 +98,10 @@ static struct change change_of(const double *now, const double *use, size_t n)
 
 static void add_change(const struct pb_tuner *tuner, cJSON *row, struct change change)
 {
-    pb_fill_number(tuner->sheet, row, "change_ratio", change.estimate);
-    pb_fill_number(tuner->sheet, row, "ci_low", change.low);
-    pb_fill_number(tuner->sheet, row, "ci_high", change.high);
-    pb_fill_number(tuner->sheet, row, "confidence", change.confidence);
+    pb_fill_number(tuner->fill, row, "change_ratio", change.estimate);
+    pb_fill_number(tuner->fill, row, "ci_low", change.low);
+    pb_fill_number(tuner->fill, row, "ci_high", change.high);
+    pb_fill_number(tuner->fill, row, "confidence", change.confidence);
 }
 
 /* Runs of the confirmation on the same seeds, the original's and the recommended setting's. */
@@ -140,17 +140,17 @@ static cJSON *objective_row(const struct pb_tuner *tuner, const struct paired *p
         b[p] = paired->use.entries[p]->result.objectives[i].measured;
     }
     pb_report_objective(tuner, i, row);
-    pb_fill_text(tuner->sheet, row, "level", pb_objective_binds(objective) ? "fail" : "warn");
-    pb_fill_text(tuner->sheet, row, "metric", pb_metric_name(objective->metric));
-    pb_fill_number(tuner->sheet, row, "limit", use.limit);
-    pb_fill_number(tuner->sheet, row, "limit_high",
-                   objective->op == PB_OP_IN ? use.limit_high : (double)NAN);
-    pb_fill_number(tuner->sheet, row, "now", now.measured);
-    pb_fill_number(tuner->sheet, row, "use", use.measured);
-    pb_fill_text(tuner->sheet, row, "answer_now", pb_answer_name(now.answer));
-    pb_fill_text(tuner->sheet, row, "answer_use", pb_answer_name(use.answer));
+    pb_fill_text(tuner->fill, row, "level", pb_objective_binds(objective) ? "fail" : "warn");
+    pb_fill_text(tuner->fill, row, "metric", pb_metric_name(objective->metric));
+    pb_fill_number(tuner->fill, row, "limit", use.limit);
+    pb_fill_number(tuner->fill, row, "limit_high",
+                   objective->op == PB_OP_IN ? use.limit_high : PB_NO_NUMBER);
+    pb_fill_number(tuner->fill, row, "now", now.measured);
+    pb_fill_number(tuner->fill, row, "use", use.measured);
+    pb_fill_text(tuner->fill, row, "answer_now", pb_answer_name(now.answer));
+    pb_fill_text(tuner->fill, row, "answer_use", pb_answer_name(use.answer));
     add_change(tuner, row, change_of(a, b, paired->now.count));
-    pb_fill_bool(tuner->sheet, row, "binds", ruling->objective == (int)i);
+    pb_fill_bool(tuner->fill, row, "binds", ruling->objective == (int)i);
     return row;
 }
 
@@ -165,11 +165,11 @@ static cJSON *metric_row(const struct pb_tuner *tuner, const struct paired *pair
         a[p] = value(&paired->now.entries[p]->result);
         b[p] = value(&paired->use.entries[p]->result);
     }
-    pb_fill_text(tuner->sheet, row, "name", name);
-    pb_fill_text(tuner->sheet, row, "unit", unit);
-    pb_fill_number(tuner->sheet, row, "now",
+    pb_fill_text(tuner->fill, row, "name", name);
+    pb_fill_text(tuner->fill, row, "unit", unit);
+    pb_fill_number(tuner->fill, row, "now",
                    pb_median_of(paired->now.entries, paired->now.count, value));
-    pb_fill_number(tuner->sheet, row, "use",
+    pb_fill_number(tuner->fill, row, "use",
                    pb_median_of(paired->use.entries, paired->use.count, value));
     add_change(tuner, row, change_of(a, b, paired->now.count));
     return row;
@@ -182,40 +182,40 @@ static void add_stress(const struct pb_tuner *tuner, cJSON *evidence)
     struct pb_ruling ruling;
 
     if (!tuner->plan.stressed || runs.count == 0) {
-        pb_fill_item(tuner->sheet, evidence, "stress", cJSON_CreateNull());
+        pb_fill_item(tuner->fill, evidence, "stress", cJSON_CreateNull());
         return;
     }
     for (size_t i = 0; i < runs.count; i++) {
         results[i] = &runs.entries[i]->result;
     }
     pb_rule(tuner->scenario, results, runs.count, 1, &ruling);
-    cJSON *stress = pb_fill_object(tuner->sheet, evidence, "stress");
+    cJSON *stress = pb_fill_object(tuner->fill, evidence, "stress");
 
-    pb_fill_number(tuner->sheet, stress, "runs", (double)runs.count);
-    pb_fill_number(tuner->sheet, stress, "load_factor", tuner->plan.load_factor);
-    pb_fill_number(tuner->sheet, stress, "workers_lost", tuner->plan.workers_lost);
-    pb_fill_number(tuner->sheet, stress, "p99_ns",
+    pb_fill_number(tuner->fill, stress, "runs", (double)runs.count);
+    pb_fill_number(tuner->fill, stress, "load_factor", tuner->plan.load_factor);
+    pb_fill_number(tuner->fill, stress, "workers_lost", tuner->plan.workers_lost);
+    pb_fill_number(tuner->fill, stress, "p99_ns",
                    pb_median_of(runs.entries, runs.count, pb_report_p99));
-    pb_fill_number(tuner->sheet, stress, "utilization_ratio",
+    pb_fill_number(tuner->fill, stress, "utilization_ratio",
                    pb_median_of(runs.entries, runs.count, pb_report_utilization));
-    pb_fill_text(tuner->sheet, stress, "answer",
+    pb_fill_text(tuner->fill, stress, "answer",
                  ruling.decision == PB_DECISION_MEETS   ? "PASS"
                  : ruling.decision == PB_DECISION_FAILS ? "FAIL"
                                                         : "INCONCLUSIVE");
-    cJSON *array = pb_fill_array(tuner->sheet, stress, "objectives");
+    cJSON *array = pb_fill_array(tuner->fill, stress, "objectives");
 
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
         struct pb_pooled pooled = pb_report_pool(tuner, &runs, i);
         cJSON *row = cJSON_CreateObject();
 
         pb_report_objective(tuner, i, row);
-        pb_fill_number(tuner->sheet, row, "measured", pooled.measured);
-        pb_fill_number(tuner->sheet, row, "limit", pooled.limit);
-        pb_fill_number(tuner->sheet, row, "limit_high",
+        pb_fill_number(tuner->fill, row, "measured", pooled.measured);
+        pb_fill_number(tuner->fill, row, "limit", pooled.limit);
+        pb_fill_number(tuner->fill, row, "limit_high",
                        tuner->scenario->objectives[i].op == PB_OP_IN ? pooled.limit_high
-                                                                     : (double)NAN);
-        pb_fill_text(tuner->sheet, row, "answer", pb_answer_name(pooled.answer));
-        pb_fill_item(tuner->sheet, array, NULL, row);
+                                                                     : PB_NO_NUMBER);
+        pb_fill_text(tuner->fill, row, "answer", pb_answer_name(pooled.answer));
+        pb_fill_item(tuner->fill, array, NULL, row);
     }
 }
 
@@ -235,20 +235,20 @@ void pb_report_evidence(const struct pb_tuner *tuner, cJSON *document)
     cJSON *evidence, *objectives, *rows;
 
     if (paired.now.count == 0) {
-        pb_fill_item(tuner->sheet, document, "evidence", cJSON_CreateNull());
+        pb_fill_item(tuner->fill, document, "evidence", cJSON_CreateNull());
         return;
     }
-    evidence = pb_fill_object(tuner->sheet, document, "evidence");
-    pb_fill_number(tuner->sheet, evidence, "pairs",
+    evidence = pb_fill_object(tuner->fill, document, "evidence");
+    pb_fill_number(tuner->fill, evidence, "pairs",
                    tuner->incumbent == 0 ? 0 : (double)paired.now.count);
-    pb_fill_bool(tuner->sheet, evidence, "fresh_seeds", true);
-    objectives = pb_fill_array(tuner->sheet, evidence, "objectives");
+    pb_fill_bool(tuner->fill, evidence, "fresh_seeds", true);
+    objectives = pb_fill_array(tuner->fill, evidence, "objectives");
     for (size_t i = 0; i < tuner->scenario->objective_count; i++) {
-        pb_fill_item(tuner->sheet, objectives, NULL, objective_row(tuner, &paired, i));
+        pb_fill_item(tuner->fill, objectives, NULL, objective_row(tuner, &paired, i));
     }
-    rows = pb_fill_array(tuner->sheet, evidence, "metrics");
+    rows = pb_fill_array(tuner->fill, evidence, "metrics");
     for (size_t i = 0; i < PB_ARRAY_LEN(metrics); i++) {
-        pb_fill_item(tuner->sheet, rows, NULL,
+        pb_fill_item(tuner->fill, rows, NULL,
                      metric_row(tuner, &paired, metrics[i].name, metrics[i].unit,
                                 metrics[i].value));
     }

@@ -131,8 +131,8 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* One past the largest index of `dim` below the incumbent's that is known not to do, all else being
- * as in the incumbent; 0: none is. */
+/* One past the largest index of `dim` below the incumbent's that is known to break an objective,
+ * all else being as in the incumbent; 0: none is.  A crash says nothing about smaller ones. */
 static uint32_t known_failure(const struct pb_tuner *tuner, size_t dim)
 {
     const struct pb_point *here = &candidate_at(tuner, tuner->incumbent)->point;
@@ -143,8 +143,11 @@ static uint32_t known_failure(const struct pb_tuner *tuner, size_t dim)
         uint32_t index = point.index[dim];
 
         point.index[dim] = here->index[dim];
-        if (candidate_at(tuner, i)->judged && !pb_search_meets(tuner, i) &&
-            index < here->index[dim] && pb_space_same(&tuner->space, &point, here)) {
+        enum pb_decision decision = candidate_at(tuner, i)->ruling.decision;
+        bool failed = decision == PB_DECISION_FAILS || decision == PB_DECISION_UNCLEAR;
+
+        if (candidate_at(tuner, i)->judged && failed && index < here->index[dim] &&
+            pb_space_same(&tuner->space, &point, here)) {
             failing = larger(failing, index + 1);
         }
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/quantity.h"
+#include "tuner/fill.h"
 
 #define VALUE_TEXT 128
 
@@ -342,15 +343,15 @@ static cJSON *value_json(const struct pb_field *field, const char *text)
 cJSON *pb_space_json(const struct pb_space *space, const struct pb_point *point)
 {
     cJSON *object = cJSON_CreateObject();
+    struct pb_fill fill = { object == NULL };
 
-    for (size_t i = 0; object != NULL && i < space->count; i++) {
-        const char *text = value_text(space, point, i);
-
-        if (!cJSON_AddItemToObject(object, space->dims[i].path,
-                                   value_json(space->dims[i].field, text))) {
-            cJSON_Delete(object);
-            return NULL;
-        }
+    for (size_t i = 0; i < space->count; i++) {
+        pb_fill_item(&fill, object, space->dims[i].path,
+                     value_json(space->dims[i].field, value_text(space, point, i)));
+    }
+    if (fill.lost) {
+        cJSON_Delete(object);
+        return NULL;
     }
     return object;
 }

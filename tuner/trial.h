@@ -5,6 +5,7 @@
 #ifndef PB_TUNER_TRIAL_H
 #define PB_TUNER_TRIAL_H
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,6 +14,8 @@
 
 #include "harness/judge.h"
 #include "harness/scenario.h"
+
+#define PB_NO_NUMBER ((double)NAN)
 
 struct pb_trial_request {
     const struct pb_scenario *scenario; /* the original; borrowed, like all here */

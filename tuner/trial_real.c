@@ -35,15 +35,16 @@ static void read_objective(const cJSON *row, struct pb_trial_objective *o)
     bool band = cJSON_IsArray(limit);
 
     o->answer = answer_of(pb_json_str(row, "answer", ""));
-    o->measured = pb_json_num(row, "measured", NAN);
-    o->limit = band ? pb_json_num(row, "limit.0", NAN) : pb_json_num(row, "limit", NAN);
-    o->limit_high = band ? pb_json_num(row, "limit.1", NAN) : (double)NAN;
-    o->bad_ratio = pb_json_num(row, "bad_ratio", NAN);
-    o->bad_limit = pb_json_num(row, "bad_limit", NAN);
-    o->bad_low = pb_json_num(row, "bad_low", NAN);
-    o->bad_high = pb_json_num(row, "bad_high", NAN);
+    o->measured = pb_json_num(row, "measured", PB_NO_NUMBER);
+    o->limit =
+        band ? pb_json_num(row, "limit.0", PB_NO_NUMBER) : pb_json_num(row, "limit", PB_NO_NUMBER);
+    o->limit_high = band ? pb_json_num(row, "limit.1", PB_NO_NUMBER) : PB_NO_NUMBER;
+    o->bad_ratio = pb_json_num(row, "bad_ratio", PB_NO_NUMBER);
+    o->bad_limit = pb_json_num(row, "bad_limit", PB_NO_NUMBER);
+    o->bad_low = pb_json_num(row, "bad_low", PB_NO_NUMBER);
+    o->bad_high = pb_json_num(row, "bad_high", PB_NO_NUMBER);
     if (isnan(o->measured) && o->answer == PB_ANSWER_FAIL) {
-        o->measured = (double)INFINITY; /* null in run.json */
+        o->measured = HUGE_VAL; /* null in run.json */
     }
 }
 
@@ -78,9 +79,9 @@ static void read_result(const cJSON *json, struct pb_trial_result *result)
     }
     result->p50_ns = pb_json_int(json, "totals.latency.p50_ns", 0);
     result->p99_ns = pb_json_int(json, "totals.latency.p99_ns", 0);
-    result->mean_workers = pb_json_num(json, "totals.mean_workers", NAN);
-    result->throughput_per_s = pb_json_num(json, "totals.throughput_per_s", NAN);
-    result->utilization_ratio = pb_json_num(json, "totals.utilization_ratio", NAN);
+    result->mean_workers = pb_json_num(json, "totals.mean_workers", PB_NO_NUMBER);
+    result->throughput_per_s = pb_json_num(json, "totals.throughput_per_s", PB_NO_NUMBER);
+    result->utilization_ratio = pb_json_num(json, "totals.utilization_ratio", PB_NO_NUMBER);
     result->peak_rss_bytes = pb_json_int(json, "resources.peak_rss_bytes", -1);
     result->requests = (uint64_t)pb_json_int(json, "totals.sent", 0);
 }

@@ -85,12 +85,12 @@ static enum pb_status noise_floor(struct pb_tuner *tuner, struct pb_error *err)
     tuner->delta_margin = fmax(SMALLEST_DELTA, spread(entries, n, used_share, tuner));
     ruling = &tuner->candidates[0].ruling;
     line = cJSON_CreateObject();
-    tuner->sheet->lost = false;
-    pb_fill_text(tuner->sheet, line, "type", "incumbent");
-    pb_fill_item(tuner->sheet, line, "setting",
+    tuner->fill->lost = false;
+    pb_fill_text(tuner->fill, line, "type", "incumbent");
+    pb_fill_item(tuner->fill, line, "setting",
                  pb_space_json(&tuner->space, &tuner->candidates[0].point));
-    pb_fill_bool(tuner->sheet, line, "meets", ruling->decision == PB_DECISION_MEETS);
-    pb_fill_text(tuner->sheet, line, "reason", ruling->reason);
+    pb_fill_bool(tuner->fill, line, "meets", ruling->decision == PB_DECISION_MEETS);
+    pb_fill_text(tuner->fill, line, "reason", ruling->reason);
     snprintf(tuner->candidates[0].why, sizeof(tuner->candidates[0].why), "%s", ruling->reason);
     PB_TRY(pb_bench_line(tuner, line, err));
     pb_bench_tell(tuner, ruling->reason);
@@ -104,9 +104,9 @@ static enum pb_status store(struct pb_tuner *tuner, const cJSON *document, struc
     PB_CLEANUP(pb_free_text) char *path = pb_path_join(tuner->folder, "recommendation.json");
     cJSON *line = cJSON_CreateObject();
 
-    tuner->sheet->lost = false;
-    pb_fill_text(tuner->sheet, line, "type", "finished");
-    pb_fill_text(tuner->sheet, line, "answer", pb_recommend_answer(tuner));
+    tuner->fill->lost = false;
+    pb_fill_text(tuner->fill, line, "type", "finished");
+    pb_fill_text(tuner->fill, line, "answer", pb_recommend_answer(tuner));
     PB_TRY(pb_bench_line(tuner, line, err));
     if (text == NULL || path == NULL) {
         return pb_fail(err, PB_ENOMEM, "no memory for the recommendation");
@@ -139,11 +139,11 @@ enum pb_status pb_tune(const struct pb_scenario *scenario, const struct pb_tune_
                        cJSON **ret_json, char **ret_folder, struct pb_error *err)
 {
     struct pb_tune_options chosen = *options;
-    struct pb_fill sheet = { false };
+    struct pb_fill fill = { false };
     PB_CLEANUP(tuner_done)
     struct pb_tuner tuner = { .scenario = scenario,
                               .options = &chosen,
-                              .sheet = &sheet,
+                              .fill = &fill,
                               .driver = pb_plan_driver(options),
                               .plan = pb_plan_make(scenario, options) };
 

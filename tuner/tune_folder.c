@@ -72,44 +72,44 @@ static uint64_t scenario_hash(const struct pb_scenario *scenario)
     return hash;
 }
 
-static void add_hash(struct pb_fill *sheet, cJSON *object, const char *key, uint64_t hash)
+static void add_hash(struct pb_fill *fill, cJSON *object, const char *key, uint64_t hash)
 {
     char text[17];
 
     snprintf(text, sizeof(text), "%016" PRIx64, hash);
-    pb_fill_text(sheet, object, key, text);
+    pb_fill_text(fill, object, key, text);
 }
 
 /* Line 1 of a journal.  NULL: no memory. */
 static cJSON *header_line(const struct pb_tuner *tuner)
 {
     const struct pb_scenario *scenario = tuner->scenario;
-    struct pb_fill *sheet = tuner->sheet;
+    struct pb_fill *fill = tuner->fill;
     struct pb_schedule schedule;
     char created[21];
     cJSON *line = cJSON_CreateObject(), *chosen;
     struct pb_point original = pb_space_original(&tuner->space);
 
-    sheet->lost = false;
+    fill->lost = false;
     pb_schedule_init(&schedule, scenario, (uint64_t)scenario->seed, 1);
     pb_wall_format(pb_wall_now_ns(), created);
-    pb_fill_text(sheet, line, "type", "header");
-    pb_fill_number(sheet, line, "schema", PB_TUNE_SCHEMA);
-    pb_fill_text(sheet, line, "scenario", scenario->name);
-    add_hash(sheet, line, "scenario_hash", scenario_hash(scenario));
-    add_hash(sheet, line, "schedule_hash", schedule.hash);
-    pb_fill_text(sheet, line, "driver", tuner->driver->name);
-    pb_fill_text(sheet, line, "version", PB_VERSION);
-    pb_fill_text(sheet, line, "created", created);
-    pb_fill_item(sheet, line, "original", pb_space_json(&tuner->space, &original));
-    pb_fill_text(sheet, line, "minimize",
+    pb_fill_text(fill, line, "type", "header");
+    pb_fill_number(fill, line, "schema", PB_TUNE_SCHEMA);
+    pb_fill_text(fill, line, "scenario", scenario->name);
+    add_hash(fill, line, "scenario_hash", scenario_hash(scenario));
+    add_hash(fill, line, "schedule_hash", schedule.hash);
+    pb_fill_text(fill, line, "driver", tuner->driver->name);
+    pb_fill_text(fill, line, "version", PB_VERSION);
+    pb_fill_text(fill, line, "created", created);
+    pb_fill_item(fill, line, "original", pb_space_json(&tuner->space, &original));
+    pb_fill_text(fill, line, "minimize",
                  pb_minimize_name((enum pb_minimize)scenario->tune.minimize));
-    pb_fill_number(sheet, line, "load_factor", tuner->plan.load_factor);
-    pb_fill_number(sheet, line, "workers_lost", tuner->plan.workers_lost);
-    chosen = pb_fill_object(sheet, line, "options");
-    pb_fill_bool(sheet, chosen, "quick", tuner->options->quick);
-    pb_fill_number(sheet, chosen, "time_limit_ns", (double)tuner->options->time_limit_ns);
-    if (sheet->lost) {
+    pb_fill_number(fill, line, "load_factor", tuner->plan.load_factor);
+    pb_fill_number(fill, line, "workers_lost", tuner->plan.workers_lost);
+    chosen = pb_fill_object(fill, line, "options");
+    pb_fill_bool(fill, chosen, "quick", tuner->options->quick);
+    pb_fill_number(fill, chosen, "time_limit_ns", (double)tuner->options->time_limit_ns);
+    if (fill->lost) {
         cJSON_Delete(line);
         return NULL;
     }
@@ -146,18 +146,18 @@ static enum pb_status check_header(const struct pb_tuner *tuner, const cJSON *st
 static char *scenario_text(const struct pb_scenario *scenario)
 {
     cJSON *copy = cJSON_Duplicate(scenario->effective, true);
-    struct pb_fill sheet = { false };
+    struct pb_fill fill = { false };
     char *text = NULL;
 
     if (copy != NULL && cJSON_GetObjectItemCaseSensitive(copy, "name") == NULL) {
-        pb_fill_text(&sheet, copy, "name", scenario->name);
+        pb_fill_text(&fill, copy, "name", scenario->name);
     }
     if (scenario->pool.max_stuck < 0) {
         /* It follows the size, also of a candidate; spelled out it would not. */
         cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(copy, "pool"),
                                                 "max_stuck");
     }
-    if (copy != NULL && !sheet.lost) {
+    if (copy != NULL && !fill.lost) {
         text = pb_json_print(copy, true);
     }
     cJSON_Delete(copy);

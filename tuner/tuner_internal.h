@@ -87,7 +87,7 @@ struct pb_tuner {
     struct pb_space space;
     struct pb_journal *journal; /* owned */
     char *folder, *trials;      /* owned */
-    struct pb_fill *sheet;      /* of the JSON that is being made; not NULL */
+    struct pb_fill *fill;       /* of the JSON that is being made; not NULL */
     char *id;                   /* the folder's name; owned */
 
     struct pb_candidate *candidates; /* owned; number 0 is the original setting */
@@ -163,7 +163,7 @@ double pb_bench_measured_cost(const struct pb_tuner *tuner, const struct pb_tria
 PB_MUST_USE enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t candidate,
                                          const char *key, size_t other, const char *reason,
                                          struct pb_error *err);
-/* Notes a line made with the tuner's sheet; takes it. */
+/* Notes a line made with the tuner's fill; takes it. */
 PB_MUST_USE enum pb_status pb_bench_line(struct pb_tuner *tuner, cJSON *line, struct pb_error *err);
 /* Tells the caller's progress function; `text` "" while a trial runs. */
 void pb_bench_tell(const struct pb_tuner *tuner, const char *text);
@@ -215,7 +215,7 @@ cJSON *pb_advice_dead(const struct pb_tuner *tuner);
 cJSON *pb_advice_binding(const struct pb_tuner *tuner);
 
 /* trial_json.c: a result as members of a journal line, and back. */
-void pb_trial_to_json(const struct pb_trial_result *result, struct pb_fill *sheet, cJSON *line);
+void pb_trial_to_json(const struct pb_trial_result *result, struct pb_fill *fill, cJSON *line);
 PB_MUST_USE enum pb_status pb_trial_from_json(const cJSON *line, size_t objective_count,
                                               struct pb_trial_result *ret_result,
                                               struct pb_error *err);
