@@ -34,6 +34,7 @@ static void add_changed(const struct pb_tuner *tuner, cJSON *document)
     cJSON *array = pb_fill_array(tuner->fill, document, "changed");
     cJSON *from = setting_of(tuner, 0), *to = setting_of(tuner, tuner->incumbent), *item = NULL;
 
+    tuner->fill->lost = tuner->fill->lost || from == NULL || to == NULL;
     cJSON_ArrayForEach(item, to)
     {
         const cJSON *before = cJSON_GetObjectItemCaseSensitive(from, item->string);

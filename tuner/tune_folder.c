@@ -19,65 +19,49 @@ static void hash_text(uint64_t *hash, const char *text)
     *hash = (*hash ^ '\n') * UINT64_C(0x100000001b3);
 }
 
-static void hash_pool(uint64_t *hash, const struct pb_scenario_pool *pool)
-{
-    const int64_t numbers[] = { pool->profile,
-                                pool->size,
-                                pool->max_overflow,
-                                pool->queue_limit,
-                                pool->max_stuck,
-                                pool->strategy,
-                                pool->lazy,
-                                pool->overflow_ttl_ns,
-                                pool->overflow_after_ns,
-                                pool->checkout_timeout_ns,
-                                pool->operation_timeout_ns,
-                                pool->init_timeout_ns,
-                                pool->stuck_after_ns };
-    char text[32];
-
-    for (size_t i = 0; i < PB_ARRAY_LEN(numbers); i++) {
-        snprintf(text, sizeof(text), "%" PRId64, numbers[i]);
-        hash_text(hash, text);
-    }
-}
-
-/* What a tune depends on besides the schedule: settings, faults, objectives and the space. */
-static uint64_t scenario_hash(const struct pb_scenario *scenario)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    char text[256];
-
-    hash_pool(&hash, &scenario->pool);
-    for (size_t i = 0; i < scenario->fault_count; i++) {
-        hash_text(&hash, scenario->faults[i].text);
-    }
-    for (size_t i = 0; i < scenario->abort_count; i++) {
-        hash_text(&hash, scenario->aborts[i].expression);
-    }
-    for (size_t i = 0; i < scenario->objective_count; i++) {
-        const struct pb_objective *objective = &scenario->objectives[i];
-
-        snprintf(text, sizeof(text), "%d %d %.17g %.17g", (int)objective->level, objective->phase,
-                 objective->limit, objective->limit_high);
-        hash_text(&hash, objective->expression);
-        hash_text(&hash, text);
-    }
-    for (size_t i = 0; i < scenario->tune.vary_count; i++) {
-        hash_text(&hash, scenario->tune.vary[i].path);
-        for (size_t v = 0; v < scenario->tune.vary[i].count; v++) {
-            hash_text(&hash, scenario->tune.vary[i].values[v]);
-        }
-    }
-    return hash;
-}
-
 static void add_hash(struct pb_fill *fill, cJSON *object, const char *key, uint64_t hash)
 {
     char text[17];
 
     snprintf(text, sizeof(text), "%016" PRIx64, hash);
     pb_fill_text(fill, object, key, text);
+}
+
+/* The effective scenario, with the name that the file's name would otherwise give it. */
+static char *scenario_text(const struct pb_scenario *scenario)
+{
+    cJSON *copy = cJSON_Duplicate(scenario->effective, true);
+    struct pb_fill fill = { false };
+    char *text = NULL;
+
+    if (copy != NULL && cJSON_GetObjectItemCaseSensitive(copy, "name") == NULL) {
+        pb_fill_text(&fill, copy, "name", scenario->name);
+    }
+    if (scenario->pool.max_stuck < 0) {
+        /* It follows the size, also of a candidate; spelled out it would not. */
+        cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(copy, "pool"),
+                                                "max_stuck");
+    }
+    if (copy != NULL && !fill.lost) {
+        text = pb_json_print(copy, true);
+    }
+    cJSON_Delete(copy);
+    return text;
+}
+
+/* Over all settings as they are used: the copy of the scenario in the folder has the same. */
+static void add_scenario_hash(struct pb_fill *fill, cJSON *object,
+                              const struct pb_scenario *scenario)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    PB_CLEANUP(pb_free_text) char *text = scenario_text(scenario);
+
+    if (text == NULL) {
+        fill->lost = true;
+        return;
+    }
+    hash_text(&hash, text);
+    add_hash(fill, object, "scenario_hash", hash);
 }
 
 /* Line 1 of a journal.  NULL: no memory. */
@@ -96,7 +80,7 @@ static cJSON *header_line(const struct pb_tuner *tuner)
     pb_fill_text(fill, line, "type", "header");
     pb_fill_number(fill, line, "schema", PB_TUNE_SCHEMA);
     pb_fill_text(fill, line, "scenario", scenario->name);
-    add_hash(fill, line, "scenario_hash", scenario_hash(scenario));
+    add_scenario_hash(fill, line, scenario);
     add_hash(fill, line, "schedule_hash", schedule.hash);
     pb_fill_text(fill, line, "driver", tuner->driver->name);
     pb_fill_text(fill, line, "version", PB_VERSION);
@@ -140,28 +124,6 @@ static enum pb_status check_header(const struct pb_tuner *tuner, const cJSON *st
     }
     cJSON_Delete(mine);
     return PB_OK;
-}
-
-/* The effective scenario, with the name that the file's name would otherwise give it. */
-static char *scenario_text(const struct pb_scenario *scenario)
-{
-    cJSON *copy = cJSON_Duplicate(scenario->effective, true);
-    struct pb_fill fill = { false };
-    char *text = NULL;
-
-    if (copy != NULL && cJSON_GetObjectItemCaseSensitive(copy, "name") == NULL) {
-        pb_fill_text(&fill, copy, "name", scenario->name);
-    }
-    if (scenario->pool.max_stuck < 0) {
-        /* It follows the size, also of a candidate; spelled out it would not. */
-        cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetObjectItemCaseSensitive(copy, "pool"),
-                                                "max_stuck");
-    }
-    if (copy != NULL && !fill.lost) {
-        text = pb_json_print(copy, true);
-    }
-    cJSON_Delete(copy);
-    return text;
 }
 
 static enum pb_status fill_folder(const struct pb_tuner *tuner, struct pb_folder *folder,
