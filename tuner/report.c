@@ -72,7 +72,8 @@ struct change {
     double estimate, low, high, confidence;
 };
 
-static struct change change_of(const double *now, const double *use, size_t n)
+static struct change change_of(const struct pb_tuner *tuner, const double *now, const double *use,
+                               size_t n)
 {
     struct change change = { PB_NO_NUMBER, PB_NO_NUMBER, PB_NO_NUMBER, PB_NO_NUMBER };
     struct pb_interval interval = { 0 };
@@ -84,7 +85,11 @@ static struct change change_of(const double *now, const double *use, size_t n)
         }
         logs[i] = log(use[i] / now[i]);
     }
-    if (n == 0 || pb_hodges_lehmann(logs, n, CONFIDENCE, &estimate, &interval) != PB_OK) {
+    enum pb_status status =
+        n > 0 ? pb_hodges_lehmann(logs, n, CONFIDENCE, &estimate, &interval) : PB_EINVAL;
+
+    if (status != PB_OK) {
+        tuner->fill->lost = tuner->fill->lost || status == PB_ENOMEM;
         return change;
     }
     change.estimate = exp(estimate) - 1;
@@ -149,7 +154,7 @@ static cJSON *objective_row(const struct pb_tuner *tuner, const struct paired *p
     pb_fill_number(tuner->fill, row, "use", use.measured);
     pb_fill_text(tuner->fill, row, "answer_now", pb_answer_name(now.answer));
     pb_fill_text(tuner->fill, row, "answer_use", pb_answer_name(use.answer));
-    add_change(tuner, row, change_of(a, b, paired->now.count));
+    add_change(tuner, row, change_of(tuner, a, b, paired->now.count));
     pb_fill_bool(tuner->fill, row, "binds", ruling->objective == (int)i);
     return row;
 }
@@ -171,7 +176,7 @@ static cJSON *metric_row(const struct pb_tuner *tuner, const struct paired *pair
                    pb_median_of(paired->now.entries, paired->now.count, value));
     pb_fill_number(tuner->fill, row, "use",
                    pb_median_of(paired->use.entries, paired->use.count, value));
-    add_change(tuner, row, change_of(a, b, paired->now.count));
+    add_change(tuner, row, change_of(tuner, a, b, paired->now.count));
     return row;
 }
 

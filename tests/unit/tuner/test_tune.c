@@ -280,7 +280,7 @@ PB_TEST_TIMEOUT(without_memory_it_fails_or_is_right, 120)
     want = comparable(json);
     cJSON_Delete(json);
     options.driver_ctx = &fake;
-    for (long n = 1; failed; n += 3) {
+    for (long n = 1; failed; n += 7) {
         struct pb_error err = { 0 };
         char *folder = NULL, *got;
 
