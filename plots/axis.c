@@ -18,6 +18,8 @@ double pb_axis_step(double span, int tics)
 void pb_axis_duration(struct pb_axis *axis, double low_ms, double high_ms, bool log)
 {
     bool us = high_ms < 1, s = high_ms >= 5000;
+    /* Room for a line of text above the highest limit, whatever the decades. */
+    double room = log ? fmax(1.4, pow(high_ms / low_ms, 0.15)) : 1.08;
 
     *axis = (struct pb_axis){ .log = log,
                               .in_unit = !log,
@@ -25,7 +27,7 @@ void pb_axis_duration(struct pb_axis *axis, double low_ms, double high_ms, bool 
                                       : s ? "s"
                                           : "ms",
                               .low = log ? low_ms / 1.25 : 0,
-                              .high = log ? high_ms * 1.4 : high_ms * 1.08 };
+                              .high = high_ms * room };
 }
 
 /* Multiples of 1, 2 and 5 where the axis spans few decades, else powers of ten. */
@@ -87,10 +89,12 @@ static void emit_plain(struct pb_sheet *sheet, const char *which, double low, do
     pb_sheet_line(sheet, "set %srange [%.9g:%.9g]", which, low, top);
     pb_buf_printf(&sheet->script, "set %stics (", which);
     for (int i = 0; i * step <= top; i++) {
-        pb_buf_printf(&sheet->script, "%s'%s' %.9g", separator,
-                      step >= 1 ? pb_format_count((int64_t)llround(i * step), text)
-                                : pb_format_number(i * step, text),
-                      i * step);
+        if (step >= 1) {
+            (void)pb_format_count((int64_t)llround(i * step), text);
+        } else {
+            (void)snprintf(text, sizeof(text), "%.6g", i * step);
+        }
+        pb_buf_printf(&sheet->script, "%s'%s' %.9g", separator, text, i * step);
         separator = ", ";
     }
     pb_buf_puts(&sheet->script, ") nomirror\n");

@@ -229,6 +229,25 @@ static unsigned put_marks(struct pb_sheet *sheet, const struct pb_curve *curve)
     return block;
 }
 
+/* The values beside the marks, where there is one curve and so room for them. */
+static void name_marks(struct pb_sheet *sheet, const struct pb_curve *curve,
+                       const struct scale *scale)
+{
+    double n = requests_of(curve);
+    char text[PB_QUANTITY_TEXT];
+    double ms[3];
+
+    for (double x = 2; x <= n / SURE_BEYOND; x *= x < 10 ? 5 : 10) {
+        value_at(curve, x, ms);
+        bool low = !scale->axis.log && ms[0] < 0.06 * scale->axis.high;
+
+        /* Below the curve, except where the axis is. */
+        pb_sheet_label(sheet, pb_format_duration((int64_t)(ms[0] * PB_NS_PER_MS), text),
+                       "at first %.9g, first %.9g %s font ',12' textcolor rgb '#222222'", x, ms[0],
+                       low ? "right offset character -0.6,0.8" : "left offset character 0.7,-0.7");
+    }
+}
+
 static void key_text(const struct pb_curve *curve, char *text, size_t size)
 {
     static const struct {
@@ -429,6 +448,9 @@ void pb_percentiles_fill(const struct pb_percentiles *chart, struct pb_sheet *sh
         plot_band(sheet, &chart->curves[i], i);
     }
     plot_limits(sheet, chart, &scale);
+    if (chart->curve_count == 1 && chart->curves[0].count > 0) {
+        name_marks(sheet, &chart->curves[0], &scale);
+    }
     for (unsigned i = 0; i < chart->curve_count; i++) {
         if (requests_of(&chart->curves[i]) > 0) {
             plot_curve(sheet, chart, i);

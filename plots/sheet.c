@@ -132,7 +132,7 @@ void pb_sheet_axis_names(struct pb_sheet *sheet, const char *x_name, double x_px
                          const char *y_name, double y_px)
 {
     if (x_name) {
-        pb_sheet_text(sheet, x_px, sheet->height - 16, PB_ALIGN_CENTER, 13, "#333333", x_name);
+        pb_sheet_text(sheet, x_px, sheet->height - 12, PB_ALIGN_CENTER, 13, "#333333", x_name);
     }
     if (y_name) {
         pb_sheet_label(sheet, y_name,

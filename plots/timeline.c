@@ -12,7 +12,7 @@
 #define HEAD_PX    56 /* title and subtitle */
 #define KEY_PX     30 /* above each panel: its name and its key */
 #define STRIP_PX   40 /* the boxes with the phase names */
-#define FOOT_PX    52 /* the time axis below them */
+#define FOOT_PX    58 /* the time axis below them */
 #define LOG_LOW_MS 1e-5
 
 /* Shares of the panels in what height is left. */
@@ -142,18 +142,20 @@ static double highest(const struct pb_timeline *timeline,
     return high;
 }
 
-/* Starts a panel: frame, name above it at the left, key above it at the right. */
+/* Starts a panel: frame, name above it at the left, key above it at the right.  The names of the
+ * faults stand between these and the first panel. */
 static void begin_panel(struct pb_timeline *timeline, double top_px, double bottom_px,
                         const char *name)
 {
     struct pb_sheet *sheet = timeline->sheet;
+    double key_px = top_px == timeline->top_px ? HEAD_PX + KEY_PX : top_px;
 
     pb_sheet_frame(sheet, PB_TIMELINE_LEFT_PX, PB_TIMELINE_RIGHT_PX, top_px, bottom_px);
     pb_sheet_line(sheet,
                   "set key at screen %.5f,%.5f right bottom horizontal Left reverse maxrows 1 "
                   "samplen 2.6 spacing 1 textcolor rgb '#222222'",
-                  pb_sheet_x(sheet, PB_TIMELINE_RIGHT_PX), pb_sheet_y(sheet, top_px - 4));
-    pb_sheet_text(sheet, PB_TIMELINE_LEFT_PX, top_px - 12, PB_ALIGN_LEFT, 13, "#222222", name);
+                  pb_sheet_x(sheet, PB_TIMELINE_RIGHT_PX), pb_sheet_y(sheet, key_px - 4));
+    pb_sheet_text(sheet, PB_TIMELINE_LEFT_PX, key_px - 12, PB_ALIGN_LEFT, 13, "#222222", name);
     pb_timeline_fault_lines(timeline);
 }
 
@@ -391,9 +393,9 @@ enum pb_status pb_timeline_fill(const struct pb_stored_run *run, const char *tit
     pb_sheet_head(sheet, 24, title, text);
     put_data(&timeline);
     pb_timeline_shade(&timeline);
-    unsigned rows = pb_timeline_fault_labels(&timeline, HEAD_PX + 12);
+    unsigned rows = pb_timeline_fault_labels(&timeline, HEAD_PX + KEY_PX + 8);
 
-    timeline.top_px = HEAD_PX + rows * 16 + KEY_PX;
+    timeline.top_px = HEAD_PX + KEY_PX + (rows > 0 ? rows * PB_FAULT_ROW_PX + 4 : 0);
     draw_panels(&timeline);
     pb_sheet_line(sheet, "unset multiplot");
     free(timeline.windows);

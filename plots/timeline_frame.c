@@ -9,8 +9,7 @@
 #include "plots/quote.h"
 #include "plots/timeline_internal.h"
 
-#define FAULT_ROWS   3
-#define FAULT_ROW_PX 16
+#define FAULT_ROWS 3
 
 /* Light enough for text and curves; phases that follow each other differ. */
 static const char *const tints[] = { "#E8F1F8", "#FBEBDD", "#E5F3EC", "#F5EAF1", "#FDF5DC" };
@@ -86,7 +85,7 @@ static unsigned place_label(struct pb_timeline *timeline, const char *text, doub
     if (row == FAULT_ROWS) {
         return row;
     }
-    double y_px = first_row_px + row * FAULT_ROW_PX;
+    double y_px = first_row_px + row * PB_FAULT_ROW_PX;
 
     row_end_px[row] = left ? x_px : x_px + width_px + 10;
     pb_sheet_text(timeline->sheet, left ? x_px - 4 : x_px + 4, y_px,

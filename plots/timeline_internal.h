@@ -8,6 +8,7 @@
 #include "plots/timeline.h"
 
 #define PB_TIMELINE_LEFT_PX  84
+#define PB_FAULT_ROW_PX      16
 #define PB_TIMELINE_RIGHT_PX 1132 /* right of it: the axis of the overflow workers */
 
 struct pb_timeline {

@@ -174,11 +174,12 @@ static double legend(struct pb_trajectory *t, bool draw)
             y_px += KEY_ROW_PX;
         }
         if (draw) {
-            pb_sheet_label(t->sheet, fates[fate].name,
-                           "at screen %.5f,%.5f left point pt %d ps 1.1 lw 1.8 lc rgb '%s' "
-                           "offset character 0.9,0 font ',13' textcolor rgb '#222222'",
+            pb_sheet_label(t->sheet, "",
+                           "at screen %.5f,%.5f point pt %d ps 1.1 lw 1.8 lc rgb '%s'",
                            pb_sheet_x(t->sheet, x_px + 6), pb_sheet_y(t->sheet, y_px),
                            fates[fate].point, fates[fate].colour);
+            pb_sheet_text(t->sheet, x_px + 18, y_px, PB_ALIGN_LEFT, 13, "#222222",
+                          fates[fate].name);
         }
         x_px += width_px;
     }
