@@ -98,6 +98,7 @@ void pb_chart_add_whole(const struct pb_stored *stored, const struct pb_merged *
 
     *curve = (struct pb_curve){ .label = label };
     curve->summary = pb_json_at(pb_stored_json(stored), "totals.latency");
+    curve->sent = pb_json_int(pb_stored_json(stored), "totals.sent", 0);
     for (size_t i = 0; i < merged->count && curve->count < PB_CURVE_RUNS_MAX; i++) {
         if (merged->hists[i].total > 0) {
             curve->hists[curve->count++] = &merged->hists[i];
@@ -112,6 +113,7 @@ static void add_phase(const struct pb_stored *stored, size_t k, struct pb_percen
 
     *curve = (struct pb_curve){ .label = stored->runs[0].phases[k].name };
     curve->summary = pb_json_at(stored->runs[0].phases[k].json, "latency");
+    curve->sent = pb_json_int(stored->runs[0].phases[k].json, "sent", 0);
     for (size_t i = 0; i < stored->count && curve->count < PB_CURVE_RUNS_MAX; i++) {
         const struct pb_stored_run *run = &stored->runs[i];
 

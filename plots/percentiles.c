@@ -229,6 +229,13 @@ static unsigned put_marks(struct pb_sheet *sheet, const struct pb_curve *curve)
     return block;
 }
 
+/* Where a value stands between the axis's ends, 0..1. */
+static double height_of(const struct pb_axis *axis, double ms)
+{
+    return axis->log ? log(ms / axis->low) / log(axis->high / axis->low)
+                     : (ms - axis->low) / (axis->high - axis->low);
+}
+
 /* The values beside the marks, where there is one curve and so room for them. */
 static void name_marks(struct pb_sheet *sheet, const struct pb_curve *curve,
                        const struct scale *scale)
@@ -239,7 +246,7 @@ static void name_marks(struct pb_sheet *sheet, const struct pb_curve *curve,
 
     for (double x = 2; x <= n / SURE_BEYOND; x *= x < 10 ? 5 : 10) {
         value_at(curve, x, ms);
-        bool low = !scale->axis.log && ms[0] < 0.06 * scale->axis.high;
+        bool low = height_of(&scale->axis, ms[0]) < 0.06;
 
         /* Below the curve, except where the axis is. */
         pb_sheet_label(sheet, pb_format_duration((int64_t)(ms[0] * PB_NS_PER_MS), text),
@@ -255,15 +262,20 @@ static void key_text(const struct pb_curve *curve, char *text, size_t size)
         double quantile;
     } quoted[] = { { "p50", 0.5 }, { "p99", 0.99 }, { "p99.9", 0.999 } };
     double n = requests_of(curve);
-    char value[PB_QUANTITY_TEXT];
+    char value[PB_QUANTITY_TEXT], sent[PB_QUANTITY_TEXT];
     char label[72];
     int used;
 
     pb_text_fit(curve->label, 13, 420, label, sizeof(label));
-    used = snprintf(text, size, "%s   %s requests", label, pb_format_count((int64_t)n, value));
+    (void)pb_format_count((int64_t)n, value);
     if (curve->count > 1) {
-        used +=
-            snprintf(text + used, size - (size_t)used, " or more in each of %u runs", curve->count);
+        used = snprintf(text, size, "%s   %s requests or more in each of %u runs", label, value,
+                        curve->count);
+    } else if (curve->sent > (int64_t)n) {
+        used = snprintf(text, size, "%s   %s of %s requests ok", label, value,
+                        pb_format_count(curve->sent, sent));
+    } else {
+        used = snprintf(text, size, "%s   %s requests", label, value);
     }
     for (size_t i = 0; i < PB_ARRAY_LEN(quoted); i++) {
         double ms = quantile_ms(curve, quoted[i].quantile);

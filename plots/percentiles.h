@@ -17,6 +17,7 @@ struct pb_curve {
     const char *label;                              /* user text */
     const struct pb_hist *hists[PB_CURVE_RUNS_MAX]; /* borrowed */
     unsigned count;
+    int64_t sent;         /* requests of all outcomes, 0: not told */
     const cJSON *summary; /* without histograms: {p50_ns, ...}, or NULL */
 };
 

@@ -27,36 +27,49 @@ static double larger(double a, double b)
     return isnan(a) || b > a ? b : a;
 }
 
+static double weighted(double value, double weight)
+{
+    return isnan(value) ? 0 : value * weight;
+}
+
 /* Joins `count` windows: means by length of rates and loads, the worst of percentiles. */
 static void join(const struct pb_stored_window *from, size_t count, struct pb_stored_window *ret)
 {
-    double length_s = 0;
     struct pb_stored_window sum = { .p50_ms = NAN, .p95_ms = NAN, .p99_ms = NAN };
+    double length_s = 0;
 
     for (size_t i = 0; i < count; i++) {
+        length_s += from[i].length_s;
+    }
+    for (size_t i = 0; i < count; i++) {
         const struct pb_stored_window *w = &from[i];
+        double weight = w->length_s / length_s;
 
-        length_s += w->length_s;
-        sum.offered_per_s += w->offered_per_s * w->length_s;
-        sum.achieved_per_s += w->achieved_per_s * w->length_s;
-        sum.not_ok_per_s += w->not_ok_per_s * w->length_s;
-        sum.busy_ratio += w->busy_ratio * w->length_s;
-        sum.queue_mean += w->queue_mean * w->length_s;
-        sum.overflow_mean += w->overflow_mean * w->length_s;
+        sum.offered_per_s += weighted(w->offered_per_s, weight);
+        sum.achieved_per_s += weighted(w->achieved_per_s, weight);
+        sum.not_ok_per_s += weighted(w->not_ok_per_s, weight);
+        sum.busy_ratio += weighted(w->busy_ratio, weight);
+        sum.queue_mean += weighted(w->queue_mean, weight);
+        sum.overflow_mean += weighted(w->overflow_mean, weight);
         sum.queue_peak = larger(sum.queue_peak, w->queue_peak);
         sum.p50_ms = larger(sum.p50_ms, w->p50_ms);
         sum.p95_ms = larger(sum.p95_ms, w->p95_ms);
         sum.p99_ms = larger(sum.p99_ms, w->p99_ms);
     }
+    sum.start_s = from[0].start_s;
+    sum.length_s = length_s;
     *ret = sum;
-    ret->start_s = from[0].start_s;
-    ret->length_s = length_s;
-    ret->offered_per_s /= length_s;
-    ret->achieved_per_s /= length_s;
-    ret->not_ok_per_s /= length_s;
-    ret->busy_ratio /= length_s;
-    ret->queue_mean /= length_s;
-    ret->overflow_mean /= length_s;
+}
+
+/* The run's end cuts the last window short: a rate over a few ms would be the highest of all. */
+static void join_rest(struct pb_timeline *timeline)
+{
+    size_t n = timeline->count;
+
+    if (n > 1 && timeline->windows[n - 1].length_s < timeline->windows[0].length_s / 2) {
+        join(&timeline->windows[n - 2], 2, &timeline->windows[n - 2]);
+        timeline->count--;
+    }
 }
 
 static enum pb_status take_windows(struct pb_timeline *timeline, struct pb_error *err)
@@ -71,10 +84,14 @@ static enum pb_status take_windows(struct pb_timeline *timeline, struct pb_error
     }
     for (size_t i = 0; i < run->window_count; i += timeline->merged) {
         size_t left = run->window_count - i;
+        struct pb_stored_window *window = &timeline->windows[timeline->count++];
 
-        join(&run->windows[i], left < timeline->merged ? left : timeline->merged,
-             &timeline->windows[timeline->count++]);
+        *window = run->windows[i];
+        if (timeline->merged > 1) {
+            join(&run->windows[i], left < timeline->merged ? left : timeline->merged, window);
+        }
     }
+    join_rest(timeline);
     timeline->end_s = 1e-3;
     for (size_t i = 0; i < run->phase_count; i++) {
         timeline->end_s = fmax(timeline->end_s, run->phases[i].end_s);
@@ -342,7 +359,7 @@ static void panel_queue(struct pb_timeline *timeline, double top_px, double bott
                 overflow ? "Queue (requests waiting); right axis: overflow workers"
                          : "Queue (requests waiting)");
     pb_axis_emit_linear(sheet, "y", highest(timeline, queue_of), 5);
-    curve(timeline, "queue, highest", 11, "lc rgb '" PB_SKY "' lw 1.2 dt (3,2)", 6);
+    curve(timeline, "queue, highest", 11, "lc rgb '" PB_GREEN "' lw 1.4 dt (3,2)", 8);
     curve(timeline, "queue, mean", 10, "lc rgb '" PB_BLUE "' lw 2", 7);
     if (overflow) {
         pb_sheet_line(sheet, "set border 11");

@@ -193,7 +193,8 @@ static void write_timeline(const struct made *made, const char *folder)
                       "checkout_timeout,operation_timeout,worker_lost,cancelled,p50_ns,p95_ns,"
                       "p99_ns,busy_ratio,queue_mean,queue_peak,workers_mean,overflow_mean,"
                       "workers_peak\n");
-    for (long long i = 0; (double)i * length_s < made->end_s - 1e-9; i++) {
+    for (long long i = 0; !made->how->no_windows && (double)i * length_s < made->end_s - 1e-9;
+         i++) {
         put_window(made, &out, i, length_s);
     }
     PB_ASSERT_OK(pb_buf_status(&out));

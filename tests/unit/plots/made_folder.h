@@ -13,9 +13,10 @@ struct pb_made_run {
     double scale;     /* 1: service p50 3.5 ms, p99 25 ms */
     double window_s;
     long long seed;
-    bool empty;   /* no request ended ok, one window */
-    bool no_hlog; /* "keep": "summary" */
-    int spikes;   /* phases after the steady one */
+    bool empty;      /* no request ended ok, one window */
+    bool no_windows; /* timeline.csv has its first line only */
+    bool no_hlog;    /* "keep": "summary" */
+    int spikes;      /* phases after the steady one */
 };
 
 /* Writes run.json, latency.hlog, timeline.csv and events.jsonl; makes the folder. */

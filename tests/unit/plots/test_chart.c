@@ -250,6 +250,19 @@ PB_TEST(a_run_without_any_ok_request_says_so)
     assert_chart(folder, "timeline", "no request ended ok");
 }
 
+PB_TEST(a_run_without_windows_still_has_a_timeline)
+{
+    struct pb_made_run made = plain;
+    struct pb_chart_report drawn;
+    char folder[300];
+
+    made.no_windows = true;
+    in(picture_folder(), "no-windows", folder);
+    pb_made_run_folder(folder, &made);
+    draw(folder, &drawn);
+    assert_chart(folder, "timeline", "no request ended ok");
+}
+
 PB_TEST(a_run_without_histograms_is_drawn_from_its_summary)
 {
     struct pb_made_run made = plain;
