@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -26,25 +27,29 @@ static bool is_program(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
-char *pb_gnuplot_find(void)
+enum pb_status pb_gnuplot_find(char **ret_path)
 {
     const char *at = getenv("PATH");
+    char path[PATH_MAX];
 
     while (at && *at) {
         size_t length = strcspn(at, ":");
-        char *path = NULL;
+        int needed = snprintf(path, sizeof(path), "%.*s/gnuplot", (int)length, at);
 
         /* A relative entry would let the current folder decide which program runs. */
-        if (*at == '/' && asprintf(&path, "%.*s/gnuplot", (int)length, at) >= 0) {
-            if (is_program(path)) {
-                return path;
+        if (*at == '/' && needed < (int)sizeof(path) && is_program(path)) {
+            char *copy = strdup(path);
+
+            if (!copy) {
+                return PB_ENOMEM;
             }
-            free(path);
+            *ret_path = copy;
+            return PB_OK;
         }
         at += length;
         at += *at == ':';
     }
-    return NULL;
+    return PB_ENOENT;
 }
 
 /* What the child of posix_spawn is given. */
@@ -240,7 +245,8 @@ enum pb_status pb_gnuplot_run(const char *program, const char *folder, const cha
 
     if (failed != 0) {
         errno = failed;
-        return pb_fail(err, PB_ESYS, "%s cannot be started", program);
+        return pb_fail(err, failed == ENOMEM ? PB_ENOMEM : PB_ESYS, "%s cannot be started",
+                       program);
     }
     if (!listen_until_done(&child, pb_now_ns() + LIMIT_NS, words, sizeof(words))) {
         (void)kill(child.pid, SIGKILL);

@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json.h"
 
 #define JOURNAL_MAX_BYTES ((size_t)64 << 20)
 
@@ -20,12 +19,51 @@ static bool is_type(const cJSON *line, const char *type)
     return strcmp(pb_json_str(line, "type", ""), type) == 0;
 }
 
+/* Keeps a line that is a JSON object; others are torn or foreign. */
+static enum pb_status take_line(const char *line, struct pb_journal *journal, struct pb_error *err)
+{
+    struct pb_problems problems = { 0 };
+    struct pb_json *json = NULL;
+    enum pb_status status = pb_json_parse(line, strlen(line), "journal.jsonl", &json, &problems);
+
+    pb_problems_done(&problems);
+    if (status == PB_ENOMEM) {
+        return pb_fail(err, PB_ENOMEM, "no memory to read a journal");
+    }
+    if (status == PB_OK && cJSON_IsObject(pb_json_root(json))) {
+        journal->lines[journal->line_count++] = json;
+    } else if (status == PB_OK) {
+        pb_json_free(json);
+    }
+    return PB_OK;
+}
+
+static enum pb_status split_lines(char *text, struct pb_journal *journal, struct pb_error *err)
+{
+    size_t count = 1;
+
+    for (const char *at = text; *at; at++) {
+        count += *at == '\n';
+    }
+    journal->lines = calloc(count, sizeof(struct pb_json *));
+    journal->trials = calloc(count, sizeof(*journal->trials));
+    if (!journal->lines || !journal->trials) {
+        return pb_fail(err, PB_ENOMEM, "no memory to read a journal");
+    }
+    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
+        if (*line) {
+            PB_TRY(take_line(line, journal, err));
+        }
+    }
+    return PB_OK;
+}
+
 static enum pb_status read_lines(const char *folder, struct pb_journal *journal,
                                  struct pb_error *err)
 {
     char *path = pb_path_join(folder, "journal.jsonl");
     char *text = NULL;
-    size_t len = 0, count = 1;
+    size_t len = 0;
 
     if (!path) {
         return pb_fail(err, PB_ENOMEM, "no memory to read a journal");
@@ -34,26 +72,14 @@ static enum pb_status read_lines(const char *folder, struct pb_journal *journal,
 
     free(path);
     PB_TRY(status);
-    for (size_t i = 0; i < len; i++) {
-        count += text[i] == '\n';
-    }
-    journal->lines = calloc(count, sizeof(*journal->lines));
-    journal->trials = calloc(count, sizeof(*journal->trials));
-    if (!journal->lines || !journal->trials) {
-        free(text);
-        return pb_fail(err, PB_ENOMEM, "no memory to read a journal");
-    }
-    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
-        cJSON *json = cJSON_Parse(line);
-
-        if (cJSON_IsObject(json)) {
-            journal->lines[journal->line_count++] = json;
-        } else {
-            cJSON_Delete(json);
-        }
-    }
+    status = split_lines(text, journal, err);
     free(text);
-    return PB_OK;
+    return status;
+}
+
+static const cJSON *line_at(const struct pb_journal *journal, size_t i)
+{
+    return pb_json_root(journal->lines[i]);
 }
 
 /* Did all objectives that were answered hold? */
@@ -74,14 +100,14 @@ static bool objectives_hold(const cJSON *measured)
  * between does not end the search: a setting may be measured again when it is compared. */
 static enum pb_fate fate_of(const struct pb_journal *journal, size_t i, const cJSON *incumbent)
 {
-    const cJSON *measured = journal->lines[i];
+    const cJSON *measured = line_at(journal, i);
     const cJSON *setting = pb_json_at(measured, "setting");
 
     if (!pb_json_bool(measured, "valid", true) || pb_json_bool(measured, "crashed", false)) {
         return PB_FATE_INVALID;
     }
     for (size_t k = i + 1; k < journal->line_count; k++) {
-        const cJSON *line = journal->lines[k];
+        const cJSON *line = line_at(journal, k);
 
         if (!pb_setting_same(pb_json_at(line, "setting"), setting)) {
             continue;
@@ -119,7 +145,7 @@ static void take_trials(struct pb_journal *journal)
     const cJSON *incumbent = NULL;
 
     for (size_t i = 0; i < journal->line_count; i++) {
-        const cJSON *line = journal->lines[i];
+        const cJSON *line = line_at(journal, i);
         const cJSON *next = incumbent_after(line);
 
         journal->finished = journal->finished || is_type(line, "finished");
@@ -167,7 +193,7 @@ enum pb_status pb_journal_load(const char *folder, struct pb_journal *ret_journa
 void pb_journal_done(struct pb_journal *journal)
 {
     for (size_t i = 0; i < journal->line_count; i++) {
-        cJSON_Delete(journal->lines[i]);
+        pb_json_free(journal->lines[i]);
     }
     free(journal->lines);
     free(journal->trials);

@@ -14,6 +14,8 @@
 
 #include "poolbench/error.h"
 
+#include "base/json.h"
+
 enum pb_fate {
     PB_FATE_INCUMBENT,   /* of the setting that was in force */
     PB_FATE_ORIGINAL,    /* of the setting that it all began with, now for comparison */
@@ -36,7 +38,7 @@ struct pb_journal_trial {
 };
 
 struct pb_journal {
-    cJSON **lines; /* owned */
+    struct pb_json **lines; /* owned */
     size_t line_count;
     const cJSON *header; /* NULL: none */
     struct pb_journal_trial *trials;

@@ -31,7 +31,7 @@ static const char *const style[] = {
     "width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}",
     "th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);"
     "vertical-align:top}th{color:var(--dim);font-weight:600;white-space:nowrap}"
-    "td.n,th.n{text-align:right;white-space:nowrap}",
+    "td.n,th.n{text-align:right;white-space:nowrap}td:nth-child(2):not(.n){min-width:11rem}",
     "figure{margin:0 0 1rem}figure .wide{border:1px solid var(--line);border-radius:.4rem}"
     "figure svg{display:block;width:100%;height:auto;min-width:760px}"
     "figure svg text{font-family:'DejaVu Sans',Verdana,sans-serif}"
@@ -146,16 +146,18 @@ void pb_page_fact(struct pb_page *page, const char *name, const char *value)
     pb_page_html(page, "</dd>\n");
 }
 
-static char *read_svg(const struct pb_page *page, const char *name)
+/* NULL: there is none. */
+static char *read_svg(struct pb_page *page, const char *name)
 {
     char *path = NULL, *svg = NULL;
     size_t len;
 
     if (asprintf(&path, "%s/charts/%s.svg", page->folder, name) < 0) {
+        page->out.status = PB_ENOMEM;
         return NULL;
     }
-    if (pb_file_read(path, SVG_MAX_BYTES, &svg, &len, NULL) != PB_OK) {
-        svg = NULL;
+    if (pb_file_read(path, SVG_MAX_BYTES, &svg, &len, NULL) == PB_ENOMEM) {
+        page->out.status = PB_ENOMEM;
     }
     free(path);
     return svg;

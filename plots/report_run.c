@@ -135,12 +135,18 @@ static void reproduce(struct pb_page *page, const cJSON *json)
         seeded |= strcmp(pb_json_str(override, "path", ""), "seed") == 0;
         pb_buf_puts(&line, " --set ");
         pb_quote_shell(&line, pb_buf_text(&word));
+        if (pb_buf_status(&word) != PB_OK) {
+            line.status = word.status;
+        }
     }
     if (!seeded) {
         pb_buf_printf(&line, " --seed %lld", (long long)pb_json_int(json, "seed", 0));
     }
     if (count > 0) {
         pb_buf_printf(&line, " --runs %d", count);
+    }
+    if (pb_buf_status(&line) != PB_OK) {
+        page->out.status = line.status;
     }
     pb_page_section(page, "Reproduce");
     pb_page_html(page, "<pre>");

@@ -75,6 +75,28 @@ static void good_share(const cJSON *objective, char *text, size_t size)
     }
 }
 
+/* A percentile that was never reached is null though requests were counted. */
+static const char *measured_text(const cJSON *objective, const char *unit, char *text)
+{
+    double measured = pb_json_num(objective, "measured", NAN);
+    bool never = isnan(measured) && pb_json_num(objective, "bad_ratio", 0) > 0;
+
+    return never ? "never" : pb_report_value(unit, measured, text);
+}
+
+static void margin_text(double margin, char *text, size_t size)
+{
+    char number[PB_QUANTITY_TEXT];
+
+    text[0] = '\0';
+    if (margin < -1) {
+        (void)snprintf(text, size, "%s x the limit", pb_format_number(1 - margin, number));
+    } else if (!isnan(margin)) {
+        (void)snprintf(text, size, "%s%s", pb_format_percent(fabs(margin), number),
+                       margin < 0 ? " over" : "");
+    }
+}
+
 static void objective_row(struct pb_page *page, const cJSON *objective)
 {
     const char *unit = pb_json_str(objective, "unit", "");
@@ -96,14 +118,12 @@ static void objective_row(struct pb_page *page, const cJSON *objective)
     }
     pb_page_html(page, "</td>");
     pb_page_cell(page, false, pb_json_str(objective, "phase", "all"));
-    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(objective, "measured", NAN), a));
+    pb_page_cell(page, true, measured_text(objective, unit, a));
     pb_page_cell(page, true,
                  pb_report_interval(unit, pb_json_num(objective, "ci_low", NAN),
                                     pb_json_num(objective, "ci_high", NAN), wide, sizeof(wide)));
     pb_page_cell(page, true, limit_text(objective, unit, wide, sizeof(wide)));
-    (void)snprintf(wide, sizeof(wide), "%s%s",
-                   isnan(margin) ? "" : pb_format_percent(fabs(margin), a),
-                   margin < 0 ? " over" : "");
+    margin_text(margin, wide, sizeof(wide));
     pb_page_cell(page, true, wide);
     pb_page_html(page, "</tr>\n");
 }

@@ -1,5 +1,7 @@
 #include "plots/stored.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +14,10 @@
 
 bool pb_stored_has(const char *folder, const char *name)
 {
-    char *path = pb_path_join(folder, name);
-    bool has = path && pb_path_exists(path);
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%s", folder, name);
 
-    free(path);
-    return has;
+    return length < (int)sizeof(path) && pb_path_exists(path);
 }
 
 enum pb_status pb_stored_json_read(const char *folder, const char *name, struct pb_json **ret_json,

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,15 @@
 enum pb_status pb_studio_open(struct pb_studio *studio, const char *folder,
                               const struct pb_chart_options *options, struct pb_error *err)
 {
-    *studio = (struct pb_studio){ .gnuplot = pb_gnuplot_find() };
+    *studio = (struct pb_studio){ .gnuplot = NULL };
     if (options) {
         studio->options = *options;
     }
-    studio->report.no_gnuplot = studio->gnuplot == NULL;
+    bool found = pb_gnuplot_find(&studio->gnuplot) != PB_ENOENT;
+
+    studio->report.no_gnuplot = !found;
     studio->folder = pb_path_join(folder, "charts");
-    if (!studio->folder) {
+    if (!studio->folder || (found && !studio->gnuplot)) {
         return pb_fail(err, PB_ENOMEM, "no memory for the charts of %s", folder);
     }
     if (!studio->gnuplot && studio->options.require) {
@@ -52,14 +55,14 @@ static enum pb_status write_file(const struct pb_studio *studio, const char *nam
     return status;
 }
 
+/* A path too long for this was too long for the file, too. */
 static void forget(const struct pb_studio *studio, const char *name)
 {
-    char *path = pb_path_join(studio->folder, name);
+    char path[PATH_MAX];
 
-    if (path) {
+    if (snprintf(path, sizeof(path), "%s/%s", studio->folder, name) < (int)sizeof(path)) {
         (void)unlink(path);
     }
-    free(path);
 }
 
 /* The same script once more, told to make a PNG. */

@@ -16,7 +16,7 @@
 #define PARAM_PX      120
 #define STRIP_PX      24
 #define FOOT_PX       56
-#define LOG_RATIO     15 /* largest to smallest p99 from which the axis is logarithmic */
+#define LOG_RATIO     6 /* largest to smallest p99 from which the axis is logarithmic */
 #define KEY_ROW_PX    20
 #define VISIBLE_RATIO 1.03 /* a smaller range hides behind its points */
 #define TITLE_TEXT    "How it was tuned: "
@@ -183,8 +183,9 @@ static double legend(struct pb_trajectory *t, bool draw)
         }
         x_px += width_px;
     }
-    if (t->ranges > 0 && draw && x_px + 160 < right_px(t)) {
-        pb_sheet_text(t->sheet, x_px, y_px, PB_ALIGN_LEFT, 13, PB_GREY, "bars: range of repeats");
+    if (t->ranges > 0 && draw && x_px + 200 < right_px(t)) {
+        pb_sheet_text(t->sheet, x_px, y_px, PB_ALIGN_LEFT, 13, PB_GREY,
+                      "grey bands: range of repeats");
     }
     return y_px + KEY_ROW_PX - 2;
 }
@@ -234,8 +235,8 @@ static void draw_p99(struct pb_trajectory *t, double top_px, double bottom_px)
     }
     if (t->ranges > 0) {
         pb_sheet_plot(t->sheet, NULL,
-                      "'%s.tsv' index 1 using 1:(($2+$3)/2):2:3 with yerrorbars pt 0 lw 1.2 "
-                      "lc rgb '#999999'",
+                      "'%s.tsv' index 1 using 1:2:($4-0.3):($5+0.3):2:3 with boxxyerror "
+                      "fc rgb '#999999' fs transparent solid 0.35 noborder",
                       t->sheet->name);
     }
     plot_fates(t, 3);
@@ -332,28 +333,29 @@ static void draw_panels(struct pb_trajectory *t)
 }
 
 /* One line about the outcome, from recommendation.json when the tune has come so far. */
-static void describe(const char *folder, const struct pb_trajectory *t, char *text, size_t size)
+static enum pb_status describe(const char *folder, const struct pb_trajectory *t, char *text,
+                               size_t size, struct pb_error *err)
 {
     struct pb_json *json = NULL;
 
-    if (!pb_stored_has(folder, "recommendation.json") ||
-        pb_stored_json_read(folder, "recommendation.json", &json, NULL) != PB_OK) {
+    if (!pb_stored_has(folder, "recommendation.json")) {
         (void)snprintf(text, size, "%zu trials so far · not finished", t->journal.count);
-        return;
+        return PB_OK;
     }
+    PB_TRY(pb_stored_json_read(folder, "recommendation.json", &json, err));
     (void)snprintf(text, size, "%zu trials · %s · %s", t->journal.count,
                    pb_json_str(pb_json_root(json), "answer", "?"),
                    pb_json_str(pb_json_root(json), "reason", ""));
     pb_json_free(json);
+    return PB_OK;
 }
 
-static void fill(struct pb_trajectory *t, const char *folder)
+static void fill(struct pb_trajectory *t, const char *subtitle)
 {
-    char title[PB_TITLE_SIZE], subtitle[PB_TITLE_SIZE];
+    char title[PB_TITLE_SIZE];
 
     (void)snprintf(title, sizeof(title), TITLE_TEXT "%s",
                    pb_json_str(t->journal.header, "scenario", "?"));
-    describe(folder, t, subtitle, sizeof(subtitle));
     pb_sheet_head(t->sheet, 24, title, subtitle);
     if (t->journal.count == 0) {
         pb_sheet_text(t->sheet, t->sheet->width / 2.0, t->sheet->height / 2.0, PB_ALIGN_CENTER, 16,
@@ -375,6 +377,7 @@ enum pb_status pb_trajectory_draw(const char *folder, struct pb_studio *studio,
 {
     PB_CLEANUP(pb_sheet_done) struct pb_sheet sheet = { 0 };
     struct pb_trajectory *t = calloc(1, sizeof(*t));
+    char subtitle[PB_TITLE_SIZE];
 
     if (!t) {
         return pb_fail(err, PB_ENOMEM, "no memory for a chart");
@@ -382,13 +385,16 @@ enum pb_status pb_trajectory_draw(const char *folder, struct pb_studio *studio,
     enum pb_status status = pb_journal_load(folder, &t->journal, err);
 
     if (status == PB_OK) {
+        status = describe(folder, t, subtitle, sizeof(subtitle), err);
+    }
+    if (status == PB_OK) {
         sheet.width = PB_CHART_WIDTH;
         t->sheet = &sheet;
         pb_params_find(t);
         pb_sheet_init(&sheet, PB_TRAJECTORY_NAME, PB_CHART_WIDTH,
                       (int)legend(t, false) + P99_PX + FOOT_PX + STRIP_PX + 8 +
                           (int)t->param_count * (PARAM_PX + KEY_PX - 4));
-        fill(t, folder);
+        fill(t, subtitle);
         status = pb_sheet_draw(&sheet, studio, err);
     }
     pb_journal_done(&t->journal);

@@ -511,7 +511,9 @@ void pb_made_tune_folder(const char *folder, const char *name, bool many, bool f
 
         put_trial(&out, &number, "confirmation", setting_of(size, many, name), size, true);
     }
-    pb_buf_puts(&out, "{\"type\":\"measured\",\"tri"); /* torn by a kill */
+    if (!finished) {
+        pb_buf_puts(&out, "{\"type\":\"measured\",\"tri"); /* torn by a kill */
+    }
     write_text(folder, "journal.jsonl", pb_buf_text(&out), out.len);
     if (finished) {
         write_json(folder, "recommendation.json", recommendation(name, many));

@@ -8,6 +8,8 @@
 #include "made_folder.h"
 #include "plots/chart.h"
 #include "plots/gnuplot.h"
+#include "plots/journal.h"
+#include "support/alloc.h"
 #include "support/test.h"
 
 /* Where tests keep their pictures when a person wants to look at them. */
@@ -20,8 +22,8 @@ static const char *picture_folder(void)
 
 static bool have_gnuplot(void)
 {
-    char *path = pb_gnuplot_find();
-    bool have = path != NULL;
+    char *path = NULL;
+    bool have = pb_gnuplot_find(&path) == PB_OK;
 
     free(path);
     return have;
@@ -362,4 +364,73 @@ PB_TEST(a_folder_without_a_result_is_an_error)
     ck_assert_ptr_nonnull(strstr(err.text, "run.json"));
     PB_ASSERT_STATUS(PB_ENOENT, pb_charts_tune(folder, &options, &drawn, &err));
     PB_ASSERT_STATUS(PB_ENOENT, pb_report_html(folder, NULL, 0, &path, &err));
+}
+
+/* Running out of memory is told, wherever it happens: never a page with a hole in it. */
+PB_TEST(without_memory_a_run_is_not_half_drawn)
+{
+    struct pb_chart_options options = { .require = false };
+    struct pb_made_run made = { .name = "x", .scale = 1, .empty = true, .no_windows = true };
+    char run[300], *path = strdup(getenv("PATH"));
+
+    in(pb_test_folder(), "run", run);
+    pb_made_run_folder(run, &made);
+    ck_assert_int_eq(0, setenv("PATH", "/nowhere", 1));
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_chart_report drawn = { 0 };
+        char *page = NULL;
+        enum pb_status status = pb_charts_run(run, &options, &drawn, NULL);
+
+        if (status == PB_OK) {
+            status = pb_report_html(run, NULL, 0, &page, NULL);
+        }
+        /* realpath() says it with errno, as a failed system call. */
+        ck_assert_msg(pb_alloc_failed() ? status == PB_ENOMEM || status == PB_ESYS
+                                        : status == PB_OK,
+                      "%s", pb_status_name(status));
+        free(page);
+    }
+    ck_assert_int_eq(0, setenv("PATH", path, 1));
+    free(path);
+}
+
+PB_TEST(without_memory_a_journal_is_not_half_read)
+{
+    char folder[300];
+
+    in(pb_test_folder(), "tune", folder);
+    pb_made_tune_folder(folder, "x", false, true);
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_journal journal = { 0 };
+        enum pb_status status = pb_journal_load(folder, &journal, NULL);
+
+        ck_assert_int_eq(pb_alloc_failed() ? PB_ENOMEM : PB_OK, status);
+        ck_assert_uint_eq(status == PB_OK ? 28 : 0, journal.count);
+        pb_journal_done(&journal);
+    }
+}
+
+PB_TEST(a_journal_tells_what_became_of_each_trial)
+{
+    struct pb_journal journal = { 0 };
+    unsigned fates[PB_FATE_COUNT] = { 0 };
+    char folder[300];
+
+    in(pb_test_folder(), "tune", folder);
+    pb_made_tune_folder(folder, "x", false, true);
+    PB_ASSERT_OK(pb_journal_load(folder, &journal, NULL));
+    for (size_t i = 0; i < journal.count; i++) {
+        fates[journal.trials[i].fate]++;
+    }
+    /* 5 of the noise floor and 4 of the winner; 10 and 8 accepted; 9 no better; 6 and 7 broken. */
+    ck_assert_uint_eq(9, fates[PB_FATE_INCUMBENT]);
+    ck_assert_uint_eq(4, fates[PB_FATE_ORIGINAL]);
+    ck_assert_uint_eq(5, fates[PB_FATE_ACCEPTED]);
+    ck_assert_uint_eq(3, fates[PB_FATE_NO_BETTER]);
+    ck_assert_uint_eq(4, fates[PB_FATE_ROLLED_BACK]);
+    ck_assert_uint_eq(3, fates[PB_FATE_INVALID]);
+    ck_assert_uint_eq(0, fates[PB_FATE_OPEN]);
+    pb_journal_done(&journal);
 }
