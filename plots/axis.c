@@ -33,25 +33,24 @@ void pb_axis_duration(struct pb_axis *axis, double low_ms, double high_ms, bool 
 /* Multiples of 1, 2 and 5 where the axis spans few decades, else powers of ten. */
 static void emit_log_tics(struct pb_sheet *sheet, const struct pb_axis *axis)
 {
+    int first = (int)floor(log10(axis->low)), last = (int)ceil(log10(axis->high));
     double decades = log10(axis->high / axis->low);
     const char *separator = "";
     char text[PB_QUANTITY_TEXT];
 
     pb_buf_puts(&sheet->script, "set logscale y; set ytics (");
-    for (double power = pow(10, floor(log10(axis->low))); power <= axis->high; power *= 10) {
-        for (int lead = 1; lead <= 9; lead++) {
-            double value = power * lead;
-            bool named = lead == 1 || (decades < 3 && (lead == 2 || lead == 5));
+    for (int i = 9 * first; i <= 9 * last; i++) {
+        int lead = 1 + (i - 9 * first) % 9;
+        double value = lead * pow(10, floor(i / 9.0));
+        bool named = lead == 1 || (decades < 3 && (lead == 2 || lead == 5));
 
-            if (value < axis->low || value > axis->high) {
-                continue;
-            }
-            pb_buf_printf(&sheet->script, "%s'%s' %.9g %d", separator,
-                          named ? pb_format_duration((int64_t)llround(value * PB_NS_PER_MS), text)
-                                : "",
-                          value, named ? 0 : 1);
-            separator = ", ";
+        if (value < axis->low || value > axis->high) {
+            continue;
         }
+        pb_buf_printf(&sheet->script, "%s'%s' %.9g %d", separator,
+                      named ? pb_format_duration((int64_t)llround(value * PB_NS_PER_MS), text) : "",
+                      value, named ? 0 : 1);
+        separator = ", ";
     }
     pb_buf_puts(&sheet->script, ")\n");
 }

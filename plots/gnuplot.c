@@ -29,6 +29,7 @@ static bool is_program(const char *path)
 
 enum pb_status pb_gnuplot_find(char **ret_path)
 {
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever sets a variable */
     const char *at = getenv("PATH");
     char path[PATH_MAX];
 
@@ -136,6 +137,7 @@ static int prepare_signals(struct child *child)
 static int start(struct child *child, const char *program, const char *folder, const char *script)
 {
     static char no_home[] = "HOME=", locale[] = "LC_ALL=C.UTF-8", dash_d[] = "-d";
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here ever sets a variable */
     const char *path = getenv("PATH");
     char *name = strdup(program), *last = strdup(script);
     char *arguments[] = { name, dash_d, last, NULL };

@@ -50,12 +50,12 @@ static enum pb_status split_lines(char *text, struct pb_journal *journal, struct
     if (!journal->lines || !journal->trials) {
         return pb_fail(err, PB_ENOMEM, "no memory to read a journal");
     }
-    for (char *rest = text, *line; (line = strsep(&rest, "\n")) != NULL;) {
-        if (*line) {
-            PB_TRY(take_line(line, journal, err));
-        }
+    enum pb_status status = PB_OK;
+
+    for (char *rest = text, *line; status == PB_OK && (line = strsep(&rest, "\n")) != NULL;) {
+        status = *line ? take_line(line, journal, err) : PB_OK;
     }
-    return PB_OK;
+    return status;
 }
 
 static enum pb_status read_lines(const char *folder, struct pb_journal *journal,

@@ -175,9 +175,9 @@ static void emit_unsure_zone(struct pb_sheet *sheet, const struct scale *scale)
                   from);
     if (width_px > 130) {
         pb_sheet_text(sheet, sheet->width - RIGHT_PX - 8, sheet->height - BOTTOM_PX - 26,
-                      PB_ALIGN_RIGHT, 11, PB_GREY, "thin line: fewer than");
+                      PB_ALIGN_RIGHT, PB_FONT_SMALL, "thin line: fewer than");
         pb_sheet_text(sheet, sheet->width - RIGHT_PX - 8, sheet->height - BOTTOM_PX - 12,
-                      PB_ALIGN_RIGHT, 11, PB_GREY, "10 requests beyond");
+                      PB_ALIGN_RIGHT, PB_FONT_SMALL, "10 requests beyond");
     }
 }
 
@@ -215,6 +215,9 @@ static unsigned put_summary(struct pb_sheet *sheet, const struct pb_curve *curve
     return block;
 }
 
+/* 50, 90, 99, ... */
+static const double mark_x[] = { 2, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8 };
+
 /* Marks at the percentiles that people quote, so far as they can be trusted. */
 static unsigned put_marks(struct pb_sheet *sheet, const struct pb_curve *curve)
 {
@@ -222,7 +225,9 @@ static unsigned put_marks(struct pb_sheet *sheet, const struct pb_curve *curve)
     double n = requests_of(curve);
     double ms[3];
 
-    for (double x = 2; x <= n / SURE_BEYOND; x *= x < 10 ? 5 : 10) {
+    for (size_t i = 0; i < PB_ARRAY_LEN(mark_x) && mark_x[i] <= n / SURE_BEYOND; i++) {
+        double x = mark_x[i];
+
         value_at(curve, x, ms);
         pb_buf_printf(&sheet->data, "%.8g\t%.8g\t%.6g\n", 100 * (1 - 1 / x), x, ms[0]);
     }
@@ -244,7 +249,9 @@ static void name_marks(struct pb_sheet *sheet, const struct pb_curve *curve,
     char text[PB_QUANTITY_TEXT];
     double ms[3];
 
-    for (double x = 2; x <= n / SURE_BEYOND; x *= x < 10 ? 5 : 10) {
+    for (size_t i = 0; i < PB_ARRAY_LEN(mark_x) && mark_x[i] <= n / SURE_BEYOND; i++) {
+        double x = mark_x[i];
+
         value_at(curve, x, ms);
         bool low = height_of(&scale->axis, ms[0]) < 0.06;
 
@@ -419,7 +426,7 @@ static void plot_limits(struct pb_sheet *sheet, const struct pb_percentiles *cha
 
 static void fill_empty(struct pb_sheet *sheet)
 {
-    pb_sheet_text(sheet, sheet->width / 2.0, sheet->height / 2.0, PB_ALIGN_CENTER, 16, PB_GREY,
+    pb_sheet_text(sheet, sheet->width / 2.0, sheet->height / 2.0, PB_ALIGN_CENTER, PB_FONT_NOTE,
                   "No request ended ok: there is no latency to show.");
     pb_sheet_line(sheet, "unset border; unset tics");
     pb_sheet_plot(sheet, NULL, "[0:1][0:1] NaN");

@@ -51,7 +51,9 @@ void pb_quote_gnuplot(struct pb_buf *out, const char *text)
         } else {
             pb_buf_add(out, character, size);
         }
-        last = size > 0 ? character[size - 1] : last;
+        if (size > 0) {
+            last = character[size - 1];
+        }
     }
     pb_buf_puts(out, "'");
 }

@@ -108,13 +108,24 @@ void pb_sheet_label(struct pb_sheet *sheet, const char *text, const char *fmt, .
     pb_buf_puts(&sheet->script, "\n");
 }
 
-void pb_sheet_text(struct pb_sheet *sheet, double x_px, double y_px, enum pb_align align, int size,
-                   const char *colour, const char *text)
+static const struct {
+    int size;
+    const char *colour;
+} fonts[] = {
+    [PB_FONT_TITLE] = { 18, "#111111" }, [PB_FONT_SUBTITLE] = { 12, "#555555" },
+    [PB_FONT_TEXT] = { 13, "#222222" },  [PB_FONT_LABEL] = { 12, "#222222" },
+    [PB_FONT_SMALL] = { 11, PB_GREY },   [PB_FONT_NOTE] = { 16, PB_GREY },
+};
+_Static_assert(PB_ARRAY_LEN(fonts) == PB_FONT_COUNT, "a size and a colour for each font");
+
+void pb_sheet_text(struct pb_sheet *sheet, double x_px, double y_px, enum pb_align align,
+                   enum pb_font font, const char *text)
 {
     static const char *const words[] = { "left", "center", "right" };
 
     pb_sheet_label(sheet, text, "at screen %.5f,%.5f %s font ',%d' textcolor rgb '%s'",
-                   pb_sheet_x(sheet, x_px), pb_sheet_y(sheet, y_px), words[align], size, colour);
+                   pb_sheet_x(sheet, x_px), pb_sheet_y(sheet, y_px), words[align], fonts[font].size,
+                   fonts[font].colour);
 }
 
 void pb_sheet_head(struct pb_sheet *sheet, double x_px, const char *title, const char *subtitle)
@@ -123,16 +134,16 @@ void pb_sheet_head(struct pb_sheet *sheet, double x_px, const char *title, const
     double room_px = sheet->width - x_px - 16;
 
     pb_text_fit(title, 18, room_px, fitting, sizeof(fitting));
-    pb_sheet_text(sheet, x_px, 22, PB_ALIGN_LEFT, 18, "#111111", fitting);
+    pb_sheet_text(sheet, x_px, 22, PB_ALIGN_LEFT, PB_FONT_TITLE, fitting);
     pb_text_fit(subtitle, 12, room_px, fitting, sizeof(fitting));
-    pb_sheet_text(sheet, x_px, 44, PB_ALIGN_LEFT, 12, "#555555", fitting);
+    pb_sheet_text(sheet, x_px, 44, PB_ALIGN_LEFT, PB_FONT_SUBTITLE, fitting);
 }
 
 void pb_sheet_axis_names(struct pb_sheet *sheet, const char *x_name, double x_px,
                          const char *y_name, double y_px)
 {
     if (x_name) {
-        pb_sheet_text(sheet, x_px, sheet->height - 12, PB_ALIGN_CENTER, 13, "#333333", x_name);
+        pb_sheet_text(sheet, x_px, sheet->height - 12, PB_ALIGN_CENTER, PB_FONT_TEXT, x_name);
     }
     if (y_name) {
         pb_sheet_label(sheet, y_name,

@@ -40,6 +40,16 @@ enum pb_align {
     PB_ALIGN_RIGHT
 };
 
+enum pb_font {
+    PB_FONT_TITLE,    /* 18 px */
+    PB_FONT_SUBTITLE, /* 12 px, grey */
+    PB_FONT_TEXT,     /* 13 px */
+    PB_FONT_LABEL,    /* 12 px */
+    PB_FONT_SMALL,    /* 11 px, grey */
+    PB_FONT_NOTE,     /* 16 px, grey: instead of a chart */
+    PB_FONT_COUNT
+};
+
 /* How a curve looks: never colour alone. */
 struct pb_look {
     const char *colour;
@@ -59,8 +69,8 @@ void pb_sheet_line(struct pb_sheet *sheet, const char *fmt, ...) PB_PRINTF(2, 3)
 /* Starts the next block of data, with a comment of column names; its number for `index`. */
 unsigned pb_sheet_block(struct pb_sheet *sheet, const char *columns);
 /* Text at a place, of any origin. */
-void pb_sheet_text(struct pb_sheet *sheet, double x_px, double y_px, enum pb_align align, int size,
-                   const char *colour, const char *text);
+void pb_sheet_text(struct pb_sheet *sheet, double x_px, double y_px, enum pb_align align,
+                   enum pb_font font, const char *text);
 /* A label of any origin at a place that `fmt` says in gnuplot's words: "at first 1,2 left". */
 void pb_sheet_label(struct pb_sheet *sheet, const char *text, const char *fmt, ...) PB_PRINTF(3, 4);
 /* The chart's head: a title and a grey line under it, from x_px on. */

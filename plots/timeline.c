@@ -17,9 +17,6 @@
 
 /* Shares of the panels in what height is left. */
 static const double shares[] = { 0.22, 0.36, 0.19, 0.23 };
-enum {
-    PANELS = PB_ARRAY_LEN(shares)
-};
 
 /* NAN counts for nothing. */
 static double larger(double a, double b)
@@ -172,7 +169,7 @@ static void begin_panel(struct pb_timeline *timeline, double top_px, double bott
                   "set key at screen %.5f,%.5f right bottom horizontal Left reverse maxrows 1 "
                   "samplen 2.6 spacing 1 textcolor rgb '#222222'",
                   pb_sheet_x(sheet, PB_TIMELINE_RIGHT_PX), pb_sheet_y(sheet, key_px - 4));
-    pb_sheet_text(sheet, PB_TIMELINE_LEFT_PX, key_px - 12, PB_ALIGN_LEFT, 13, "#222222", name);
+    pb_sheet_text(sheet, PB_TIMELINE_LEFT_PX, key_px - 12, PB_ALIGN_LEFT, PB_FONT_TEXT, name);
     pb_timeline_fault_lines(timeline);
 }
 
@@ -290,8 +287,8 @@ static void panel_latency(struct pb_timeline *timeline, double top_px, double bo
         draw_limit(timeline, &timeline->limits[i], !named_before(timeline, i));
     }
     if (!any) {
-        pb_sheet_text(sheet, sheet->width / 2.0, (top_px + bottom_px) / 2, PB_ALIGN_CENTER, 14,
-                      PB_GREY, "no request ended ok");
+        pb_sheet_text(sheet, sheet->width / 2.0, (top_px + bottom_px) / 2, PB_ALIGN_CENTER,
+                      PB_FONT_NOTE, "no request ended ok");
     }
     for (size_t i = 0; i < timeline->count; i++) {
         const struct pb_stored_window *w = &timeline->windows[i];
@@ -375,15 +372,15 @@ static void panel_queue(struct pb_timeline *timeline, double top_px, double bott
 
 static void draw_panels(struct pb_timeline *timeline)
 {
-    static void (*const panels[PANELS])(struct pb_timeline *, double,
-                                        double) = { panel_rate, panel_latency, panel_busy,
-                                                    panel_queue };
+    static void (*const panels[])(struct pb_timeline *, double,
+                                  double) = { panel_rate, panel_latency, panel_busy, panel_queue };
     double strip_px = PB_TIMELINE_HEIGHT - FOOT_PX - STRIP_PX;
-    double room_px = strip_px - 10 - timeline->top_px - (PANELS - 1) * KEY_PX;
+    size_t gaps = PB_ARRAY_LEN(shares) - 1;
+    double room_px = strip_px - 10 - timeline->top_px - (double)gaps * KEY_PX;
     double top_px = timeline->top_px;
 
     pb_axis_emit_seconds(timeline->sheet, timeline->end_s, false);
-    for (int i = 0; i < PANELS; i++) {
+    for (size_t i = 0; i < PB_ARRAY_LEN(shares); i++) {
         double bottom_px = top_px + shares[i] * room_px;
 
         panels[i](timeline, top_px, bottom_px);

@@ -89,7 +89,7 @@ static unsigned place_label(struct pb_timeline *timeline, const char *text, doub
 
     row_end_px[row] = left ? x_px : x_px + width_px + 10;
     pb_sheet_text(timeline->sheet, left ? x_px - 4 : x_px + 4, y_px,
-                  left ? PB_ALIGN_RIGHT : PB_ALIGN_LEFT, 12, "#111111", label);
+                  left ? PB_ALIGN_RIGHT : PB_ALIGN_LEFT, PB_FONT_LABEL, label);
     pb_sheet_line(timeline->sheet,
                   "set arrow from first %.9g, graph 1 to first %.9g, screen %.5f nohead front "
                   "lc rgb '#111111' lw 1",
@@ -158,11 +158,11 @@ static void name_phase(struct pb_timeline *timeline, const struct pb_stored_phas
     char text[160], fitting[160];
 
     pb_text_fit(phase->name, 13, to_px - from_px - 6, fitting, sizeof(fitting));
-    pb_sheet_text(timeline->sheet, middle_px, top_px + 13, PB_ALIGN_CENTER, 13, "#222222", fitting);
+    pb_sheet_text(timeline->sheet, middle_px, top_px + 13, PB_ALIGN_CENTER, PB_FONT_TEXT, fitting);
     describe_phase(phase, text, sizeof(text));
     pb_text_fit(text, 11, to_px - from_px - 4, fitting, sizeof(fitting));
     if (strcmp(fitting, text) == 0) {
-        pb_sheet_text(timeline->sheet, middle_px, top_px + 29, PB_ALIGN_CENTER, 11, "#666666",
+        pb_sheet_text(timeline->sheet, middle_px, top_px + 29, PB_ALIGN_CENTER, PB_FONT_SMALL,
                       fitting);
     }
 }

@@ -125,7 +125,7 @@ static double p99_limit_ms(const struct pb_journal *journal)
 static void begin_panel(struct pb_trajectory *t, double top_px, double bottom_px, const char *name)
 {
     pb_sheet_frame(t->sheet, LEFT_PX, right_px(t), top_px, bottom_px);
-    pb_sheet_text(t->sheet, LEFT_PX, top_px - 12, PB_ALIGN_LEFT, 13, "#222222", name);
+    pb_sheet_text(t->sheet, LEFT_PX, top_px - 12, PB_ALIGN_LEFT, PB_FONT_TEXT, name);
 }
 
 static void end_panel(struct pb_trajectory *t)
@@ -178,13 +178,12 @@ static double legend(struct pb_trajectory *t, bool draw)
                            "at screen %.5f,%.5f point pt %d ps 1.1 lw 1.8 lc rgb '%s'",
                            pb_sheet_x(t->sheet, x_px + 6), pb_sheet_y(t->sheet, y_px),
                            fates[fate].point, fates[fate].colour);
-            pb_sheet_text(t->sheet, x_px + 18, y_px, PB_ALIGN_LEFT, 13, "#222222",
-                          fates[fate].name);
+            pb_sheet_text(t->sheet, x_px + 18, y_px, PB_ALIGN_LEFT, PB_FONT_TEXT, fates[fate].name);
         }
         x_px += width_px;
     }
     if (t->ranges > 0 && draw && x_px + 200 < right_px(t)) {
-        pb_sheet_text(t->sheet, x_px, y_px, PB_ALIGN_LEFT, 13, PB_GREY,
+        pb_sheet_text(t->sheet, x_px, y_px, PB_ALIGN_LEFT, PB_FONT_TEXT,
                       "grey bands: range of repeats");
     }
     return y_px + KEY_ROW_PX - 2;
@@ -293,7 +292,7 @@ static void draw_stages(struct pb_trajectory *t, double strip_px, bool names)
         pb_text_fit(t->journal.trials[i].stage, 12, (b - a) / (to - from) * span_px - 4, text,
                     sizeof(text));
         pb_sheet_text(t->sheet, LEFT_PX + ((a + b) / 2 - from) / (to - from) * span_px,
-                      strip_px + STRIP_PX / 2.0, PB_ALIGN_CENTER, 12, "#333333", text);
+                      strip_px + STRIP_PX / 2.0, PB_ALIGN_CENTER, PB_FONT_LABEL, text);
     }
 }
 
@@ -358,8 +357,8 @@ static void fill(struct pb_trajectory *t, const char *subtitle)
                    pb_json_str(t->journal.header, "scenario", "?"));
     pb_sheet_head(t->sheet, 24, title, subtitle);
     if (t->journal.count == 0) {
-        pb_sheet_text(t->sheet, t->sheet->width / 2.0, t->sheet->height / 2.0, PB_ALIGN_CENTER, 16,
-                      PB_GREY, "No trial has been measured yet.");
+        pb_sheet_text(t->sheet, t->sheet->width / 2.0, t->sheet->height / 2.0, PB_ALIGN_CENTER,
+                      PB_FONT_NOTE, "No trial has been measured yet.");
         pb_sheet_line(t->sheet, "unset border; unset tics");
         pb_sheet_plot(t->sheet, NULL, "[0:1][0:1] NaN");
         pb_sheet_plot_end(t->sheet);

@@ -12,10 +12,9 @@
 #include "base/portable_math.h"
 #include "support/test.h"
 
-#define SIGMA        0.845 /* of a lognormal with p50 3.5 ms and p99 25 ms */
-#define MEDIAN_MS    3.5
-#define PHASES_MAX   24
-#define BIG_TREE_MAX 64
+#define SIGMA      0.845 /* of a lognormal with p50 3.5 ms and p99 25 ms */
+#define MEDIAN_MS  3.5
+#define PHASES_MAX 24
 
 struct made_phase {
     char name[400];
@@ -30,7 +29,7 @@ struct made {
     double end_s;
 };
 
-static void write_text(const char *folder, const char *name, const char *text, size_t len)
+void pb_made_write(const char *folder, const char *name, const char *text, size_t len)
 {
     char *path = pb_path_join(folder, name);
 
@@ -39,12 +38,12 @@ static void write_text(const char *folder, const char *name, const char *text, s
     free(path);
 }
 
-static void write_json(const char *folder, const char *name, cJSON *json)
+void pb_made_write_json(const char *folder, const char *name, cJSON *json)
 {
     char *text = pb_json_print(json, true);
 
     ck_assert_ptr_nonnull(text);
-    write_text(folder, name, text, strlen(text));
+    pb_made_write(folder, name, text, strlen(text));
     free(text);
     cJSON_Delete(json);
 }
@@ -119,7 +118,7 @@ static void write_hlog(const struct made *made, const char *folder)
         pb_hist_done(&hist);
     }
     PB_ASSERT_OK(pb_buf_status(&out));
-    write_text(folder, "latency.hlog", pb_buf_text(&out), out.len);
+    pb_made_write(folder, "latency.hlog", pb_buf_text(&out), out.len);
 }
 
 static const struct made_phase *phase_at(const struct made *made, double at_s)
@@ -133,7 +132,7 @@ static const struct made_phase *phase_at(const struct made *made, double at_s)
 }
 
 /* Repeatable noise in 0..1. */
-static double noise(long long a, long long b)
+double pb_made_noise(long long a, long long b)
 {
     double x = sin((double)(a * 127 + b * 311)) * 43758.5453;
 
@@ -155,16 +154,16 @@ static void put_window(const struct made *made, struct pb_buf *out, long long i,
     double start_s = (double)i * length_s;
     const struct made_phase *phase = phase_at(made, start_s + length_s / 2);
     bool spike = phase && phase->factor > 2, gap = !phase;
-    double rate = gap ? 0 : phase->rate * (0.9 + 0.2 * noise(i, made->how->seed));
+    double rate = gap ? 0 : phase->rate * (0.9 + 0.2 * pb_made_noise(i, made->how->seed));
     double done = rate * length_s * (spike ? 0.93 : 1);
     double into = spike ? (start_s - phase->start_s) / (phase->end_s - phase->start_s) : 0;
     double slow = gap ? 1 : 1 + (spike ? 14 * into : 0);
-    double wobble = 0.9 + 0.25 * noise(i, made->how->seed + 7);
+    double wobble = 0.9 + 0.25 * pb_made_noise(i, made->how->seed + 7);
 
     pb_buf_printf(out, "%.6g,%.6g,", start_s, length_s);
     put_quoted(out, gap ? "" : phase->name);
     pb_buf_printf(out, ",%.6g,%.0f,%.0f,0,%.0f,%.0f,0,0,0,0", rate, rate * length_s,
-                  made->how->empty ? 0 : done, noise(i, 3) > 0.9 ? 1.0 : 0.0,
+                  made->how->empty ? 0 : done, pb_made_noise(i, 3) > 0.9 ? 1.0 : 0.0,
                   made->how->empty ? done
                   : spike          ? 0.05 * done
                                    : 0);
@@ -198,7 +197,7 @@ static void write_timeline(const struct made *made, const char *folder)
         put_window(made, &out, i, length_s);
     }
     PB_ASSERT_OK(pb_buf_status(&out));
-    write_text(folder, "timeline.csv", pb_buf_text(&out), out.len);
+    pb_made_write(folder, "timeline.csv", pb_buf_text(&out), out.len);
 }
 
 static void add_latency(cJSON *part, const struct made *made, const struct made_phase *phase)
@@ -364,7 +363,7 @@ void pb_made_run_folder(const char *folder, const struct pb_made_run *how)
 
     lay_out(&made);
     PB_ASSERT_OK(pb_dir_make(folder, NULL));
-    write_json(folder, "run.json", result_json(&made, "made-20261121T031502Z-4fa2c1"));
+    pb_made_write_json(folder, "run.json", result_json(&made, "made-20261121T031502Z-4fa2c1"));
     write_timeline(&made, folder);
     if (!how->no_hlog) {
         write_hlog(&made, folder);
@@ -392,220 +391,5 @@ void pb_made_set_folder(const char *folder, const struct pb_made_run *how, unsig
         cJSON_AddItemToArray(list, run);
         cJSON_AddStringToObject(run, "folder", name);
     }
-    write_json(folder, "set.json", root);
-}
-
-/* --- A tune --- */
-
-static void put_line(struct pb_buf *out, cJSON *line)
-{
-    char *text = pb_json_print(line, false);
-
-    ck_assert_ptr_nonnull(text);
-    pb_buf_puts(out, text);
-    pb_buf_puts(out, "\n");
-    free(text);
-    cJSON_Delete(line);
-}
-
-static cJSON *setting_of(int size, bool many, const char *word)
-{
-    cJSON *setting = cJSON_CreateObject();
-
-    cJSON_AddNumberToObject(setting, "pool.size", size);
-    if (many) {
-        cJSON_AddNumberToObject(setting, "pool.max_overflow", size % 5);
-        cJSON_AddStringToObject(setting, "pool.checkout_timeout", size > 9 ? "1s" : "50ms");
-        cJSON_AddStringToObject(setting, "pool.strategy", size > 10 ? "lifo" : word);
-    }
-    return setting;
-}
-
-static void put_decision(struct pb_buf *out, const char *type, cJSON *setting, const char *key,
-                         cJSON *other)
-{
-    cJSON *line = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(line, "type", type);
-    cJSON_AddItemToObject(line, "setting", setting);
-    if (other) {
-        cJSON_AddItemToObject(line, key, other);
-    }
-    put_line(out, line);
-}
-
-static void put_trial(struct pb_buf *out, int *number, const char *stage, cJSON *setting, int size,
-                      bool valid)
-{
-    double p99_ms = (size >= 8 ? 25 : 25 * pow(8.0 / size, 6)) * (0.95 + 0.12 * noise(*number, 1));
-    cJSON *line = cJSON_CreateObject(), *objective = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(line, "type", "measured");
-    cJSON_AddNumberToObject(line, "trial", ++*number);
-    cJSON_AddStringToObject(line, "stage", stage);
-    cJSON_AddItemToObject(line, "setting", setting);
-    cJSON_AddBoolToObject(line, "valid", valid);
-    cJSON_AddBoolToObject(line, "crashed", false);
-    cJSON_AddNumberToObject(line, "p99_ns", floor(p99_ms * 1e6));
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(line, "objectives"), objective);
-    cJSON_AddStringToObject(objective, "answer", p99_ms < 50 ? "PASS" : "FAIL");
-    cJSON_AddNumberToObject(objective, "limit", 50e6);
-    cJSON_AddNumberToObject(objective, "bad_limit", 1 - 0.99);
-    put_line(out, line);
-}
-
-static void put_search(struct pb_buf *out, int *number, bool many, const char *word)
-{
-    static const struct {
-        int size;
-        bool accepted;
-    } steps[] = { { 10, true }, { 6, false }, { 8, true }, { 7, false }, { 9, false } };
-    int incumbent = 16;
-
-    for (size_t i = 0; i < PB_ARRAY_LEN(steps); i++) {
-        int size = steps[i].size;
-
-        for (int run = 0; run < 3; run++) {
-            put_trial(out, number, "search", setting_of(size, many, word), size, run + (int)i != 3);
-        }
-        put_decision(out, steps[i].accepted ? "accepted" : "rolled_back",
-                     setting_of(size, many, word), steps[i].accepted ? "from" : "to",
-                     setting_of(incumbent, many, word));
-        incumbent = steps[i].accepted ? size : incumbent;
-    }
-}
-
-static cJSON *recommendation(const char *name, bool many)
-{
-    cJSON *root = cJSON_CreateObject(), *note = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(root, "answer", "improved");
-    cJSON_AddStringToObject(root, "reason", name);
-    cJSON_AddStringToObject(root, "scenario", name);
-    cJSON_AddStringToObject(root, "scenario_path", name);
-    cJSON_AddStringToObject(root, "id", "made-tune");
-    cJSON_AddItemToObject(root, "recommended", setting_of(8, many, name));
-    cJSON_AddItemToArray(cJSON_AddArrayToObject(root, "notes"), note);
-    cJSON_AddStringToObject(note, "text", name);
-    return root;
-}
-
-void pb_made_tune_folder(const char *folder, const char *name, bool many, bool finished)
-{
-    PB_CLEANUP(pb_buf_done) struct pb_buf out = { 0 };
-    cJSON *header = cJSON_CreateObject();
-    int number = 0;
-
-    PB_ASSERT_OK(pb_dir_make(folder, NULL));
-    cJSON_AddStringToObject(header, "type", "header");
-    cJSON_AddStringToObject(header, "scenario", name);
-    cJSON_AddItemToObject(header, "original", setting_of(16, many, name));
-    put_line(&out, header);
-    for (int i = 0; i < 5; i++) {
-        put_trial(&out, &number, "noise floor", setting_of(16, many, name), 16, true);
-    }
-    put_decision(&out, "incumbent", setting_of(16, many, name), NULL, NULL);
-    put_search(&out, &number, many, name);
-    for (int i = 0; finished && i < 8; i++) {
-        int size = i % 2 ? 8 : 16;
-
-        put_trial(&out, &number, "confirmation", setting_of(size, many, name), size, true);
-    }
-    if (!finished) {
-        pb_buf_puts(&out, "{\"type\":\"measured\",\"tri"); /* torn by a kill */
-    }
-    write_text(folder, "journal.jsonl", pb_buf_text(&out), out.len);
-    if (finished) {
-        write_json(folder, "recommendation.json", recommendation(name, many));
-    }
-}
-
-/* --- Is it XML? --- */
-
-struct xml {
-    const char *at;
-    char open[BIG_TREE_MAX][32];
-    int depth;
-};
-
-static bool entity_is_fine(const char *at)
-{
-    size_t len = strcspn(at + 1, "; <&\n");
-
-    return at[1 + len] == ';' && len > 0 && len < 10;
-}
-
-/* Steps over a tag's attributes; false: not of the form name="value". */
-static bool skip_attributes(struct xml *xml)
-{
-    for (;;) {
-        xml->at += strspn(xml->at, " \t\r\n");
-        if (*xml->at == '>' || *xml->at == '/' || *xml->at == '?') {
-            return true;
-        }
-        size_t name = strcspn(xml->at, "= \t\r\n<>\"'");
-
-        xml->at += name + strspn(xml->at + name, " \t\r\n");
-        if (name == 0 || *xml->at != '=') {
-            return false;
-        }
-        const char *value = xml->at + 1 + strspn(xml->at + 1, " \t\r\n");
-        const char *end = *value == '"' || *value == '\'' ? strchr(value + 1, *value) : NULL;
-
-        if (!end || memchr(value, '<', (size_t)(end - value))) {
-            return false;
-        }
-        xml->at = end + 1;
-    }
-}
-
-static bool take_tag(struct xml *xml)
-{
-    bool closing = xml->at[1] == '/', prolog = xml->at[1] == '?';
-    const char *name = xml->at + 1 + (closing || prolog);
-    size_t len = strcspn(name, " \t\r\n/>?");
-
-    if (len == 0 || len > 31) {
-        return false;
-    }
-    xml->at = name + len;
-    if (!skip_attributes(xml)) {
-        return false;
-    }
-    bool single = *xml->at == '/' || prolog;
-
-    xml->at += single;
-    if (*xml->at++ != '>') {
-        return false;
-    }
-    if (closing) {
-        return xml->depth > 0 && strlen(xml->open[--xml->depth]) == len &&
-               strncmp(xml->open[xml->depth], name, len) == 0;
-    }
-    if (!single && xml->depth < BIG_TREE_MAX) {
-        (void)snprintf(xml->open[xml->depth++], 32, "%.*s", (int)len, name);
-    }
-    return true;
-}
-
-bool pb_made_is_xml(const char *text)
-{
-    struct xml xml = { .at = text };
-
-    while (*xml.at) {
-        unsigned char byte = (unsigned char)*xml.at;
-
-        if (byte == '<') {
-            if (!take_tag(&xml)) {
-                return false;
-            }
-            continue;
-        }
-        if ((byte < 0x20 && byte != '\n' && byte != '\t' && byte != '\r') ||
-            (byte == '&' && !entity_is_fine(xml.at)) || strncmp(xml.at, "]]>", 3) == 0) {
-            return false;
-        }
-        xml.at++;
-    }
-    return xml.depth == 0;
+    pb_made_write_json(folder, "set.json", root);
 }

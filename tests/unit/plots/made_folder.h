@@ -5,6 +5,7 @@
 #ifndef PB_TESTS_PLOTS_MADE_FOLDER_H
 #define PB_TESTS_PLOTS_MADE_FOLDER_H
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -26,6 +27,11 @@ void pb_made_set_folder(const char *folder, const struct pb_made_run *made, unsi
 /* Writes journal.jsonl, and recommendation.json when finished. */
 void pb_made_tune_folder(const char *folder, const char *name, bool many, bool finished);
 
+/* Writes folder/name; `json` is deleted. */
+void pb_made_write(const char *folder, const char *name, const char *text, size_t len);
+void pb_made_write_json(const char *folder, const char *name, cJSON *json);
+/* Repeatable noise in 0..1. */
+double pb_made_noise(long long a, long long b);
 /* The text of folder/name (the caller frees); NULL: there is none. */
 char *pb_made_read(const char *folder, const char *name);
 /* Is this text well-formed XML, as far as tags, quotes and entities go? */
