@@ -52,8 +52,8 @@ static int unknown_command(const char *name)
 
 int main(int argc, char **argv)
 {
-    /* Histograms come from pages of their own, run after run: untouched buckets then cost no memory.
-     * Left alone, the library would soon serve them from recycled, resident heap. */
+    /* Histograms come from pages of their own, run after run: untouched buckets then cost no
+     * memory. Left alone, the library would soon serve them from recycled, resident heap. */
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (argc < 2) {
         print_help();
