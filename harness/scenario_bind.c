@@ -144,16 +144,20 @@ int pb_bind_line(const struct pb_binder *binder, const cJSON *node)
 
 /* --- Problems --- */
 
+const char *pb_bind_source(const struct pb_override *override)
+{
+    return override->origin == PB_ORIGIN_ENVIRONMENT ? "POOLBENCH_SET"
+           : override->origin == PB_ORIGIN_TUNER     ? "tuner"
+                                                     : "--set";
+}
+
 static void override_problem(struct pb_binder *binder, const struct pb_override *override,
                              const char *path, const char *text)
 {
     char where[PB_PATH_MAX + SHOWN_VALUE_MAX + 32];
-    const char *source = override->origin == PB_ORIGIN_ENVIRONMENT ? "POOLBENCH_SET"
-                         : override->origin == PB_ORIGIN_TUNER     ? "tuner"
-                                                                   : "--set";
 
-    (void)snprintf(where, sizeof(where), "%s %.*s=%.*s%s", source, PB_PATH_MAX - 1, override->path,
-                   SHOWN_VALUE_MAX, override->value,
+    (void)snprintf(where, sizeof(where), "%s %.*s=%.*s%s", pb_bind_source(override),
+                   PB_PATH_MAX - 1, override->path, SHOWN_VALUE_MAX, override->value,
                    strlen(override->value) > SHOWN_VALUE_MAX ? "..." : "");
     if (strcmp(path, override->path) == 0) {
         pb_problems_add(binder->problems, where, 0, 0, "%s", text);
@@ -252,39 +256,46 @@ static bool free_name(const char *name)
     return strncmp(name, "x-", 2) == 0 || strcmp(name, "description") == 0;
 }
 
-static bool among(const struct pb_names *names, const char *name)
+static void unknown_name(struct pb_binder *binder, const cJSON *node, const char *path,
+                         const struct pb_names *names)
 {
-    for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], name) == 0) {
-            return true;
-        }
+    const char *near = pb_nearest(node->string, names->items, names->count);
+    char list[400] = "";
+    size_t used = 0;
+
+    if (near) {
+        pb_bind_name_problem(binder, node, path, "unknown field; did you mean \"%s\"?", near);
+        return;
     }
-    return false;
+    for (size_t i = 0; i < names->count && used < sizeof(list); i++) {
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "",
+                                 names->items[i]);
+    }
+    pb_bind_name_problem(binder, node, path, "unknown field; here may stand %s", list);
 }
 
-void pb_bind_check_names(struct pb_binder *binder, const struct pb_spot *spot)
+bool pb_bind_check_names(struct pb_binder *binder, const struct pb_spot *spot)
 {
     struct pb_names names;
     char path[PB_PATH_MAX];
     const cJSON *child;
+    bool good = true;
 
     pb_names_under(spot->prefix, &names);
     cJSON_ArrayForEach(child, spot->object)
     {
-        if (free_name(child->string) || among(&names, child->string)) {
+        if (free_name(child->string) || pb_names_have(&names, child->string)) {
             continue;
         }
+        good = false;
         pb_spot_path(spot, child->string, path);
         if (pb_later_field(spot->prefix, child->string)) {
             pb_bind_name_problem(binder, child, path, PB_LATER_MESSAGE);
-            continue;
+        } else {
+            unknown_name(binder, child, path, &names);
         }
-        const char *near = pb_nearest(child->string, (const char *const *)names.items, names.count);
-
-        pb_bind_name_problem(binder, child, path, "unknown field%s%s%s",
-                             near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
-    pb_names_done(&names);
+    return good;
 }
 
 static void bind_default(struct pb_binder *binder, const struct pb_field *field, void *target)

@@ -143,10 +143,10 @@ static bool bind_object(struct pb_binder *binder, const struct pb_spot *spot,
     const struct pb_dist_form *form;
     char takes[160];
 
-    pb_bind_check_names(binder, spot);
+    bool known = pb_bind_check_names(binder, spot);
     const char *distribution = distribution_of(binder, spot);
 
-    if (!distribution) {
+    if (!known || !distribution) {
         return false;
     }
     for (size_t i = 0; (form = pb_dist_form_at(i)) != NULL; i++) {

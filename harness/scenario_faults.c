@@ -134,7 +134,7 @@ static void bind_fault(struct pb_binder *binder, const cJSON *node, size_t numbe
         return;
     }
     pb_spot_init(&spot, node, "faults[].", shown);
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
     bind_at(binder, &spot, fault);
 
     const cJSON *stall = pb_spot_get(&spot, "stall"), *kill = pb_spot_get(&spot, "kill_worker");

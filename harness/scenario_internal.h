@@ -36,15 +36,17 @@ bool pb_later_field(const char *prefix, const char *name);
 bool pb_later_word(const char *path, const char *word);
 const struct pb_later *pb_later_at(size_t i);
 
-/* The names that may stand directly under `prefix` ("pool.", "phases[].", ""), at most `max`;
- * returns how many.  Each is a fresh copy: release with pb_names_done(). */
-#define PB_NAMES_MAX 48
+/* The names that may stand directly under `prefix` ("pool.", "phases[].", ""), in the table's
+ * order. `items` point into `text`: the struct is not to be copied. */
+#define PB_NAMES_MAX  40
+#define PB_NAME_BYTES 24
 struct pb_names {
-    char *items[PB_NAMES_MAX];
+    char text[PB_NAMES_MAX][PB_NAME_BYTES];
+    const char *items[PB_NAMES_MAX];
     size_t count;
 };
 void pb_names_under(const char *prefix, struct pb_names *ret_names);
-void pb_names_done(struct pb_names *names);
+bool pb_names_have(const struct pb_names *names, const char *name);
 /* Row of `prefix` + `name`, NULL when there is none. */
 const struct pb_field *pb_field_under(const char *prefix, const char *name);
 
@@ -158,6 +160,8 @@ void pb_bind_copy(struct pb_binder *binder);
 void pb_bind_written(struct pb_binder *binder, const cJSON *node, size_t override);
 /* The override that wrote `node`; NULL: it is from the file. */
 const struct pb_override *pb_bind_override_of(const struct pb_binder *binder, const cJSON *node);
+/* How messages call the place that an override came from: "--set", "POOLBENCH_SET", "tuner". */
+const char *pb_bind_source(const struct pb_override *override);
 /* Line in the file; 0: not from the file. */
 int pb_bind_line(const struct pb_binder *binder, const cJSON *node);
 
@@ -181,8 +185,8 @@ const cJSON *pb_spot_get(const struct pb_spot *spot, const char *name);
 char *pb_spot_path(const struct pb_spot *spot, const char *name, char *text);
 /* False, with a problem, when `object` is not an object. */
 bool pb_bind_is_object(struct pb_binder *binder, const cJSON *node, const char *path);
-/* Reports members that the table does not know. */
-void pb_bind_check_names(struct pb_binder *binder, const struct pb_spot *spot);
+/* Reports members that the table does not know; false when there is one. */
+bool pb_bind_check_names(struct pb_binder *binder, const struct pb_spot *spot);
 /* Reads every simple field of `home` directly under the spot into `target`.  Absent ones take the
  * preset's or the table's default, or stay as they are with `inherit`. */
 void pb_bind_fields(struct pb_binder *binder, const struct pb_spot *spot, enum pb_field_home home,

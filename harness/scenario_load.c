@@ -137,7 +137,7 @@ static void bind_top(struct pb_binder *binder)
     struct pb_spot spot;
 
     pb_spot_init(&spot, binder->root, "", "");
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
     pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, scenario, false);
     check_tags(binder, &spot);
     if (!scenario->name) {
@@ -165,7 +165,7 @@ static void bind_pool(struct pb_binder *binder)
         return;
     }
     pb_spot_init(&spot, node, "pool.", "pool");
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
     bind_preset(binder, &spot);
     pool->max_stuck = -1;
     pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, binder->scenario, false);
@@ -221,13 +221,36 @@ static void bind_all(struct pb_binder *binder)
     }
 }
 
+/* Whether `later` stands before `earlier` in the file.  Problems without a place come first. */
+static bool out_of_order(const struct pb_problem *earlier, const struct pb_problem *later)
+{
+    return later->line < earlier->line ||
+           (later->line == earlier->line && later->column < earlier->column);
+}
+
+/* The parts are read in an order of their own; people read a file from its top. */
+static void sort_problems(struct pb_problems *problems, size_t first)
+{
+    for (size_t i = first + 1; i < problems->count; i++) {
+        struct pb_problem problem = problems->items[i];
+        size_t at = i;
+
+        for (; at > first && out_of_order(&problems->items[at - 1], &problem); at--) {
+            problems->items[at] = problems->items[at - 1];
+        }
+        problems->items[at] = problem;
+    }
+}
+
 static enum pb_status bind_scenario(struct pb_scenario *scenario, struct pb_problems *problems)
 {
+    size_t first = problems->count;
     PB_CLEANUP(pb_bind_done)
     struct pb_binder binder = { .scenario = scenario, .problems = problems };
 
     bind_all(&binder);
     free(binder.base.name);
+    sort_problems(problems, first);
     if (binder.status != PB_OK) {
         pb_problems_add(problems, NULL, 0, 0, "out of memory");
         return binder.status;

@@ -1,5 +1,4 @@
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "harness/scenario_internal.h"
@@ -69,19 +68,28 @@ const struct pb_field *pb_field_find(const char *path)
     return field;
 }
 
-static bool add_name(struct pb_names *names, const char *name, size_t len)
+bool pb_names_have(const struct pb_names *names, const char *name)
 {
     for (size_t i = 0; i < names->count; i++) {
-        if (strncmp(names->items[i], name, len) == 0 && names->items[i][len] == '\0') {
+        if (strcmp(names->items[i], name) == 0) {
             return true;
         }
     }
-    if (names->count == PB_NAMES_MAX) {
-        return false;
+    return false;
+}
+
+static void add_name(struct pb_names *names, const char *name, size_t len)
+{
+    char *text = names->text[names->count];
+
+    /* A test checks that the table fits. */
+    if (names->count == PB_NAMES_MAX || len >= PB_NAME_BYTES) {
+        return;
     }
-    names->items[names->count] = strndup(name, len);
-    names->count += names->items[names->count] ? 1 : 0;
-    return true;
+    (void)snprintf(text, PB_NAME_BYTES, "%.*s", (int)len, name);
+    if (!pb_names_have(names, text)) {
+        names->items[names->count++] = text;
+    }
 }
 
 static void add_names(struct pb_names *names, const char *prefix)
@@ -93,7 +101,7 @@ static void add_names(struct pb_names *names, const char *prefix)
         if (strncmp(field->path, prefix, prefix_len) == 0) {
             const char *name = field->path + prefix_len;
 
-            (void)add_name(names, name, strcspn(name, ".["));
+            add_name(names, name, strcspn(name, ".["));
         }
     }
 }
@@ -110,18 +118,9 @@ void pb_names_under(const char *prefix, struct pb_names *ret_names)
     add_names(&all, "workload.");
     for (size_t i = 0; i < all.count; i++) {
         if (inherited(all.items[i])) {
-            (void)add_name(ret_names, all.items[i], strlen(all.items[i]));
+            add_name(ret_names, all.items[i], strlen(all.items[i]));
         }
     }
-    pb_names_done(&all);
-}
-
-void pb_names_done(struct pb_names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        free(names->items[i]);
-    }
-    names->count = 0;
 }
 
 bool pb_later_word(const char *path, const char *word)

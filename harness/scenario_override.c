@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/nearest.h"
-#include "base/quantity.h"
+#include "base/utf8.h"
 #include "harness/scenario_internal.h"
 
 #define STEPS_MAX 8
@@ -64,7 +64,7 @@ static void refuse_name(struct pb_binder *binder, size_t number, const char *pre
         return;
     }
     pb_names_under(prefix, &names);
-    near = pb_nearest(key, (const char *const *)names.items, names.count);
+    near = pb_nearest(key, names.items, names.count);
     if (near) {
         pb_bind_override_problem(binder, number, "unknown field; did you mean \"%.*s%s\"?",
                                  (int)before, path, near);
@@ -73,7 +73,6 @@ static void refuse_name(struct pb_binder *binder, size_t number, const char *pre
     } else {
         pb_bind_override_problem(binder, number, "unknown field; poolbench fields lists them");
     }
-    pb_names_done(&names);
 }
 
 /* --- Cutting the path --- */
@@ -81,14 +80,9 @@ static void refuse_name(struct pb_binder *binder, size_t number, const char *pre
 static bool known(const char *prefix, const char *key)
 {
     struct pb_names names;
-    bool found = false;
 
     pb_names_under(prefix, &names);
-    for (size_t i = 0; i < names.count && !found; i++) {
-        found = strcmp(names.items[i], key) == 0;
-    }
-    pb_names_done(&names);
-    return found;
+    return pb_names_have(&names, key);
 }
 
 /* Number of the element that `rest` begins with, by its name or number; -1: none. */
@@ -177,6 +171,33 @@ static void descend(char *prefix, const char *key, bool list)
     (void)snprintf(prefix, PB_PATH_MAX, "%s%.100s%s.", above, key, list ? "[]" : "");
 }
 
+/* Takes the name or number of an element of the list `*at` off `*rest`; `*at` becomes the element.
+ */
+static bool find_item(struct pb_binder *binder, size_t number, const char *list, const cJSON **at,
+                      const char **rest, struct route *route)
+{
+    size_t len = 0;
+    int element = find_element(*at, *rest, &len);
+
+    if (element >= 0 && (*rest)[len] == '\0') {
+        struct pb_names names;
+
+        descend(route->prefix, list, true);
+        pb_names_under(route->prefix, &names);
+        pb_bind_override_problem(binder, number, "\"%s\" in %s has fields: write for example %s.%s",
+                                 *rest, list, binder->scenario->overrides[number].path,
+                                 names.items[1]);
+        return false;
+    }
+    if (element < 0 || !add_step(route, "", 0, element)) {
+        refuse_element(binder, number, *at, list, *rest);
+        return false;
+    }
+    *at = cJSON_GetArrayItem(*at, element);
+    *rest += len + 1;
+    return true;
+}
+
 /* Cuts `path`; false, with a problem, when it leads nowhere. */
 static bool find_route(struct pb_binder *binder, size_t number, const char *path,
                        struct route *route)
@@ -186,6 +207,7 @@ static bool find_route(struct pb_binder *binder, size_t number, const char *path
 
     memset(route, 0, sizeof(*route));
     for (;;) {
+        /* What varies is called by its whole path. */
         bool whole = strcmp(route->prefix, "tune.vary.") == 0;
         size_t len = whole ? strlen(rest) : strcspn(rest, ".");
         char key[PB_PATH_MAX];
@@ -202,16 +224,8 @@ static bool find_route(struct pb_binder *binder, size_t number, const char *path
 
         rest += len + 1;
         at = cJSON_GetObjectItemCaseSensitive(at, key);
-        if (list) {
-            size_t name_len = 0;
-            int element = find_element(at, rest, &name_len);
-
-            if (element < 0 || rest[name_len] == '\0' || !add_step(route, "", 0, element)) {
-                refuse_element(binder, number, at, key, rest);
-                return false;
-            }
-            at = cJSON_GetArrayItem(at, element);
-            rest += name_len + 1;
+        if (list && !find_item(binder, number, key, &at, &rest, route)) {
+            return false;
         }
         descend(route->prefix, key, list);
     }
@@ -249,10 +263,13 @@ static cJSON *json_value(struct pb_binder *binder, size_t number)
     struct pb_json *json = NULL;
     char where[PB_PATH_MAX];
 
-    (void)snprintf(where, sizeof(where), "--set %.200s", override->path);
-    if (pb_json_parse(override->value, strlen(override->value), where, &json, binder->problems) !=
-        PB_OK) {
+    (void)snprintf(where, sizeof(where), "%s %.200s", pb_bind_source(override), override->path);
+    enum pb_status status =
+        pb_json_parse(override->value, strlen(override->value), where, &json, binder->problems);
+
+    if (status != PB_OK) {
         binder->mistaken = true;
+        binder->status = status == PB_ENOMEM ? status : binder->status;
         return NULL;
     }
     cJSON *copy = cJSON_Duplicate(pb_json_root(json), true);
@@ -275,13 +292,19 @@ static cJSON *make_value(struct pb_binder *binder, size_t number, const struct p
     return field ? simple_value(binder, number, field) : cJSON_CreateString(text);
 }
 
-/* Puts `value` at `key` of an object; the value that stood there is released. */
+/* Puts `value` (taken also on failure) at `key` of an object; the value that stood there is
+ * released. */
 static bool put(cJSON *object, const char *key, cJSON *value)
 {
-    if (cJSON_GetObjectItemCaseSensitive(object, key)) {
-        return cJSON_ReplaceItemInObjectCaseSensitive(object, key, value);
+    bool old = cJSON_GetObjectItemCaseSensitive(object, key) != NULL;
+    bool done = old ? cJSON_ReplaceItemInObjectCaseSensitive(object, key, value)
+                    : cJSON_AddItemToObject(object, key, value);
+
+    if (!done) {
+        cJSON_Delete(value);
     }
-    return cJSON_AddItemToObject(object, key, value);
+    /* cJSON does not look whether it could copy the key of a replacement. */
+    return done && value->string;
 }
 
 /* The object that holds the last step; missing ones, and texts in their places, are made objects.
@@ -323,12 +346,11 @@ static void write_value(struct pb_binder *binder, size_t number, const struct ro
     }
     const cJSON *old = cJSON_GetObjectItemCaseSensitive(object, key);
 
-    if (old) {
-        override->replaced = pb_node_text(old);
+    if (old && (override->replaced = pb_node_text(old)) == NULL) {
+        pb_bind_no_memory(binder);
     }
     if (!put(object, key, value)) {
         pb_bind_no_memory(binder);
-        cJSON_Delete(value);
         return;
     }
     pb_bind_written(binder, value, number);
@@ -378,6 +400,17 @@ static bool redirect_to_short(struct pb_binder *binder, size_t number, char *pat
     return true;
 }
 
+static bool is_utf8(const char *text)
+{
+    size_t len = strlen(text), at = 0, bytes = 1;
+
+    while (at < len && bytes > 0) {
+        bytes = pb_utf8_decode(text + at, len - at, NULL);
+        at += bytes;
+    }
+    return at == len;
+}
+
 static void apply(struct pb_binder *binder, size_t number)
 {
     const char *given = binder->scenario->overrides[number].path;
@@ -388,6 +421,10 @@ static void apply(struct pb_binder *binder, size_t number)
     if (strlen(given) >= PB_PATH_MAX / 2) {
         pb_bind_override_problem(binder, number, "a path has at most %d bytes",
                                  PB_PATH_MAX / 2 - 1);
+        return;
+    }
+    if (!is_utf8(given) || !is_utf8(binder->scenario->overrides[number].value)) {
+        pb_bind_override_problem(binder, number, "is not valid UTF-8");
         return;
     }
     (void)snprintf(path, sizeof(path), "%s", given);

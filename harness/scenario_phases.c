@@ -181,7 +181,7 @@ static void bind_phase(struct pb_binder *binder, const cJSON *node, size_t numbe
         (void)snprintf(shown, sizeof(shown), "phases.%.80s", name);
     }
     pb_spot_init(&spot, node, "phases[].", shown);
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
     check_name(binder, &spot, number);
     bind_load(binder, &spot, phase);
     binder->phase_nodes[number] = node;

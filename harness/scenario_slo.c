@@ -122,7 +122,28 @@ static enum pb_status check_subject(const struct pb_scenario *scenario,
     return PB_OK;
 }
 
-/* `extra` carries level, why and line. */
+/* The preset that a text which is no objective may have meant; NULL: none. */
+static const char *nearest_preset(const char *text)
+{
+    const char *names[PB_ARRAY_LEN(preset_rows)];
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(preset_rows); i++) {
+        names[i] = preset_rows[i].preset;
+    }
+    return pb_nearest(text, names, PB_ARRAY_LEN(names));
+}
+
+static void refuse_expression(struct pb_binder *binder, const cJSON *node, const char *path,
+                              const struct pb_error *err)
+{
+    if (err->status == PB_ENOMEM) {
+        pb_bind_no_memory(binder);
+    } else {
+        pb_bind_problem(binder, node, path, "%s", err->text);
+    }
+}
+
+/* `extra` carries level and why. */
 static void bind_expression(struct pb_binder *binder, const cJSON *node, const char *path,
                             const struct pb_objective *extra)
 {
@@ -132,14 +153,13 @@ static void bind_expression(struct pb_binder *binder, const cJSON *node, const c
 
     if (pb_objective_parse(node->valuestring, binder->scenario, &made, &all_phases, &err) !=
         PB_OK) {
-        static const char *const presets[] = { "standard", "web" };
-        const char *near = pb_nearest(node->valuestring, presets, PB_ARRAY_LEN(presets));
+        const char *near = nearest_preset(node->valuestring);
 
         if (near) {
             pb_bind_problem(binder, node, path, "\"%.40s\" is not a preset; did you mean \"%s\"?",
                             node->valuestring, near);
         } else {
-            pb_bind_problem(binder, node, path, "%s", err.text);
+            refuse_expression(binder, node, path, &err);
         }
         return;
     }
@@ -186,7 +206,7 @@ static void bind_object(struct pb_binder *binder, const cJSON *node, const char 
     char shown[PB_PATH_MAX];
 
     pb_spot_init(&spot, node, "slo[].", path);
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
 
     const cJSON *expr = pb_spot_get(&spot, "expr"), *level = pb_spot_get(&spot, "level");
     const cJSON *why = pb_spot_get(&spot, "why");
@@ -316,7 +336,7 @@ static void bind_abort(struct pb_binder *binder, const cJSON *node, const char *
     rule->expression = pb_bind_copy_text(binder, node->valuestring);
     if (parse_abort(scenario, node->valuestring, rule, &err) != PB_OK ||
         check_abort(&rule->rule, &err) != PB_OK) {
-        pb_bind_problem(binder, node, path, "%s", err.text);
+        refuse_expression(binder, node, path, &err);
     }
 }
 

@@ -234,7 +234,7 @@ static void bind_budget(struct pb_binder *binder, const struct pb_spot *tune)
 
     if (node && pb_bind_is_object(binder, node, "tune.budget")) {
         pb_spot_init(&spot, node, "tune.budget.", "tune.budget");
-        pb_bind_check_names(binder, &spot);
+        (void)pb_bind_check_names(binder, &spot);
         pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, binder->scenario, false);
     }
 }
@@ -249,7 +249,7 @@ void pb_bind_tune(struct pb_binder *binder)
         return;
     }
     pb_spot_init(&spot, node, "tune.", "tune");
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
     pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, scenario, false);
     bind_budget(binder, &spot);
 
@@ -260,6 +260,9 @@ void pb_bind_tune(struct pb_binder *binder)
         {
             bind_vary(binder, item);
         }
+    }
+    if (binder->status != PB_OK) {
+        return;
     }
     int64_t most = largest_size(scenario);
 

@@ -56,7 +56,7 @@ void pb_field_number(const struct pb_field *field, double value, char *text, siz
     case PB_FIELD_INTEGER:
     case PB_FIELD_SIZE:
     case PB_FIELD_CHOICE:
-        (void)snprintf(text, size, "%.0f", value);
+        (void)snprintf(text, size, fabs(value) > INTEGER_MAX ? "%.6g" : "%.0f", value);
         return;
     case PB_FIELD_RATE:
     case PB_FIELD_RATIO:

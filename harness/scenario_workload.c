@@ -84,7 +84,7 @@ static void bind_operation(struct pb_binder *binder, const cJSON *node, size_t n
         (void)snprintf(shown, sizeof(shown), "workload.operations.%.80s", text);
     }
     pb_spot_init(&spot, node, "workload.operations[].", shown);
-    pb_bind_check_names(binder, &spot);
+    (void)pb_bind_check_names(binder, &spot);
     if (!name) {
         pb_bind_problem(binder, node, shown, "an operation needs a name");
     } else if (text && name_taken(scenario, text)) {
@@ -165,7 +165,7 @@ void pb_bind_workload(struct pb_binder *binder)
     pb_spot_init(&spot, node, "workload.", "workload");
     scenario->workload = &pb_workload_synthetic;
     if (node && pb_bind_is_object(binder, node, "workload")) {
-        pb_bind_check_names(binder, &spot);
+        (void)pb_bind_check_names(binder, &spot);
     } else {
         spot.object = NULL;
     }
