@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "plots/nothing.h"
 
 #define JOURNAL_MAX_BYTES ((size_t)64 << 20)
 
@@ -167,10 +168,10 @@ static void take_trials(struct pb_journal *journal)
             .incumbent = incumbent,
             .line = line,
             .fate = fate_of(journal, i, incumbent),
-            .p99_ms = pb_json_num(line, "p99_ns", NAN) / PB_NS_PER_MS,
+            .p99_ms = pb_json_num(line, "p99_ns", PB_NOTHING) / PB_NS_PER_MS,
         };
         if (trial->fate == PB_FATE_INVALID || !(trial->p99_ms > 0)) {
-            trial->p99_ms = NAN;
+            trial->p99_ms = PB_NOTHING;
         }
     }
 }

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/quantity.h"
+#include "plots/nothing.h"
 
 static int by_quantile(const void *a, const void *b)
 {
@@ -22,8 +23,8 @@ static int by_quantile(const void *a, const void *b)
 /* The share that may be late says which quantile a latency objective bounds. */
 static bool take_latency(const cJSON *objective, struct pb_limit *ret_limit)
 {
-    double bad = pb_json_num(objective, "bad_limit", NAN);
-    double limit_ns = pb_json_num(objective, "limit", NAN);
+    double bad = pb_json_num(objective, "bad_limit", PB_NOTHING);
+    double limit_ns = pb_json_num(objective, "limit", PB_NOTHING);
     char text[PB_QUANTITY_TEXT];
 
     if (strcmp(pb_json_str(objective, "metric", ""), "latency") != 0 ||
@@ -68,8 +69,16 @@ bool pb_limits_busy(const cJSON *result, double *ret_low, double *ret_high)
         }
         bool band = strcmp(op, "in") == 0;
 
-        *ret_low = pb_json_num(objective, band ? "limit.0" : *op == '>' ? "limit" : "none", NAN);
-        *ret_high = pb_json_num(objective, band ? "limit.1" : *op == '<' ? "limit" : "none", NAN);
+        *ret_low = pb_json_num(objective,
+                               band         ? "limit.0"
+                               : *op == '>' ? "limit"
+                                            : "none",
+                               PB_NOTHING);
+        *ret_high = pb_json_num(objective,
+                                band         ? "limit.1"
+                                : *op == '<' ? "limit"
+                                             : "none",
+                                PB_NOTHING);
         return true;
     }
     return false;

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "plots/axis.h"
+#include "plots/nothing.h"
 #include "plots/quote.h"
 
 #define CURVE_POINTS 260
@@ -17,6 +18,7 @@
 #define BOTTOM_PX    72
 #define RIGHT_PX     40
 #define KEY_ROW_PX   20
+#define FAR_LIMIT    3  /* a limit so many times the data would flatten a linear axis */
 #define LOG_RATIO    40 /* largest value to smallest median from which the axis is logarithmic */
 
 /* What is common to all curves.  x is 1 / (1 - p): ten times as much is one nine more. */
@@ -43,7 +45,7 @@ static int by_value(const void *a, const void *b)
 /* The requests behind every point of a curve: of its smallest run. */
 static double requests_of(const struct pb_curve *curve)
 {
-    double least = curve->count > 0 ? INFINITY : 0;
+    double least = curve->count > 0 ? PB_ENDLESS : 0;
 
     for (unsigned i = 0; i < curve->count; i++) {
         least = fmin(least, (double)curve->hists[i]->total);
@@ -80,7 +82,7 @@ static const struct {
 /* A value by quantile in ms, NAN where unknown. */
 static double quantile_ms(const struct pb_curve *curve, double quantile)
 {
-    double ms[3] = { NAN, NAN, NAN };
+    double ms[3] = { PB_NOTHING, PB_NOTHING, PB_NOTHING };
 
     if (curve->count > 0 && requests_of(curve) > 0) {
         value_at(curve, x_of(quantile), ms);
@@ -88,10 +90,10 @@ static double quantile_ms(const struct pb_curve *curve, double quantile)
     }
     for (size_t i = 0; i < PB_ARRAY_LEN(summary_points); i++) {
         if (fabs(summary_points[i].quantile - quantile) < 1e-9) {
-            return pb_json_num(curve->summary, summary_points[i].key, NAN) / PB_NS_PER_MS;
+            return pb_json_num(curve->summary, summary_points[i].key, PB_NOTHING) / PB_NS_PER_MS;
         }
     }
-    return NAN;
+    return PB_NOTHING;
 }
 
 /* On a logarithmic axis the few fastest requests would take a third of the picture. */
@@ -119,7 +121,7 @@ static double largest_ms(const struct pb_curve *curve)
 
 static void measure(const struct pb_percentiles *chart, struct scale *scale)
 {
-    *scale = (struct scale){ .x_end = 20, .median_low_ms = INFINITY, .low_ms = INFINITY };
+    *scale = (struct scale){ .x_end = 20, .median_low_ms = PB_ENDLESS, .low_ms = PB_ENDLESS };
     for (unsigned i = 0; i < chart->curve_count; i++) {
         const struct pb_curve *curve = &chart->curves[i];
         double n = requests_of(curve);
@@ -132,12 +134,15 @@ static void measure(const struct pb_percentiles *chart, struct scale *scale)
             scale->top_ms = fmax(scale->top_ms, largest_ms(curve));
         }
     }
+    double data_ms = scale->top_ms;
+
     for (size_t i = 0; i < chart->limit_count; i++) {
         scale->top_ms = fmax(scale->top_ms, chart->limits[i].ms);
         scale->median_low_ms = fmin(scale->median_low_ms, chart->limits[i].ms);
     }
     pb_axis_duration(&scale->axis, fmax(scale->low_ms, 1e-6), fmax(scale->top_ms, 1e-5),
-                     scale->top_ms > LOG_RATIO * scale->median_low_ms);
+                     scale->top_ms > LOG_RATIO * scale->median_low_ms ||
+                         scale->top_ms > FAR_LIMIT * data_ms);
 }
 
 static void emit_x_axis(struct pb_sheet *sheet, const struct scale *scale)
@@ -206,7 +211,7 @@ static unsigned put_summary(struct pb_sheet *sheet, const struct pb_curve *curve
 
     for (size_t i = 0; i < PB_ARRAY_LEN(summary_points); i++) {
         double q = summary_points[i].quantile;
-        double ms = pb_json_num(curve->summary, summary_points[i].key, NAN) / PB_NS_PER_MS;
+        double ms = pb_json_num(curve->summary, summary_points[i].key, PB_NOTHING) / PB_NS_PER_MS;
 
         if (!isnan(ms)) {
             pb_buf_printf(&sheet->data, "%.8g\t%.8g\t%.6g\n", 100 * q, x_of(q), ms);

@@ -4,6 +4,7 @@
 
 #include "base/quantity.h"
 #include "plots/charts.h"
+#include "plots/nothing.h"
 #include "plots/quote.h"
 #include "plots/report_internal.h"
 #include "plots/timeline.h"
@@ -95,17 +96,17 @@ static void runs(struct pb_page *page, const struct pb_stored *stored)
         pb_page_html(page, "</td>");
         pb_page_cell(page, true, pb_format_count(pb_json_int(json, "totals.sent", 0), text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(json, "totals.latency.p50_ns", (double)NAN),
+                     pb_report_value("ns", pb_json_num(json, "totals.latency.p50_ns", PB_NOTHING),
                                      text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(json, "totals.latency.p99_ns", (double)NAN),
+                     pb_report_value("ns", pb_json_num(json, "totals.latency.p99_ns", PB_NOTHING),
                                      text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(json, "totals.latency.max_ns", (double)NAN),
+                     pb_report_value("ns", pb_json_num(json, "totals.latency.max_ns", PB_NOTHING),
                                      text));
         pb_page_cell(page, true,
                      pb_report_value("ratio",
-                                     pb_json_num(json, "totals.utilization_ratio", (double)NAN),
+                                     pb_json_num(json, "totals.utilization_ratio", PB_NOTHING),
                                      text));
         pb_page_html(page, "</tr>\n");
     }

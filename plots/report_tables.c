@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/quantity.h"
+#include "plots/nothing.h"
 #include "plots/report_internal.h"
 
 const char *pb_report_value(const char *unit, double value, char *text)
@@ -41,11 +42,11 @@ static const char *limit_text(const cJSON *objective, const char *unit, char *te
     char value[PB_QUANTITY_TEXT];
 
     if (cJSON_IsArray(limit)) {
-        return pb_report_interval(unit, pb_json_num(objective, "limit.0", NAN),
-                                  pb_json_num(objective, "limit.1", NAN), text, size);
+        return pb_report_interval(unit, pb_json_num(objective, "limit.0", PB_NOTHING),
+                                  pb_json_num(objective, "limit.1", PB_NOTHING), text, size);
     }
     (void)snprintf(text, size, "%s %s", pb_json_str(objective, "op", ""),
-                   pb_report_value(unit, pb_json_num(objective, "limit", NAN), value));
+                   pb_report_value(unit, pb_json_num(objective, "limit", PB_NOTHING), value));
     return text;
 }
 
@@ -64,8 +65,8 @@ static const char *tone_of(const cJSON *objective)
 /* "99.89 % ok in time, 99 % asked", of an objective on a quantile. */
 static void good_share(const cJSON *objective, char *text, size_t size)
 {
-    double bad = pb_json_num(objective, "bad_ratio", NAN);
-    double allowed = pb_json_num(objective, "bad_limit", NAN);
+    double bad = pb_json_num(objective, "bad_ratio", PB_NOTHING);
+    double allowed = pb_json_num(objective, "bad_limit", PB_NOTHING);
     char share[PB_QUANTITY_TEXT], asked[PB_QUANTITY_TEXT];
 
     text[0] = '\0';
@@ -78,7 +79,7 @@ static void good_share(const cJSON *objective, char *text, size_t size)
 /* A percentile that was never reached is null though requests were counted. */
 static const char *measured_text(const cJSON *objective, const char *unit, char *text)
 {
-    double measured = pb_json_num(objective, "measured", NAN);
+    double measured = pb_json_num(objective, "measured", PB_NOTHING);
     bool never = isnan(measured) && pb_json_num(objective, "bad_ratio", 0) > 0;
 
     return never ? "never" : pb_report_value(unit, measured, text);
@@ -100,7 +101,7 @@ static void margin_text(double margin, char *text, size_t size)
 static void objective_row(struct pb_page *page, const cJSON *objective)
 {
     const char *unit = pb_json_str(objective, "unit", "");
-    double margin = pb_json_num(objective, "margin_ratio", NAN);
+    double margin = pb_json_num(objective, "margin_ratio", PB_NOTHING);
     char a[PB_QUANTITY_TEXT], wide[4 * PB_QUANTITY_TEXT];
 
     pb_buf_printf(&page->out, "<tr><td class=\"%s\"><b>", tone_of(objective));
@@ -120,8 +121,9 @@ static void objective_row(struct pb_page *page, const cJSON *objective)
     pb_page_cell(page, false, pb_json_str(objective, "phase", "all"));
     pb_page_cell(page, true, measured_text(objective, unit, a));
     pb_page_cell(page, true,
-                 pb_report_interval(unit, pb_json_num(objective, "ci_low", NAN),
-                                    pb_json_num(objective, "ci_high", NAN), wide, sizeof(wide)));
+                 pb_report_interval(unit, pb_json_num(objective, "ci_low", PB_NOTHING),
+                                    pb_json_num(objective, "ci_high", PB_NOTHING), wide,
+                                    sizeof(wide)));
     pb_page_cell(page, true, limit_text(objective, unit, wide, sizeof(wide)));
     margin_text(margin, wide, sizeof(wide));
     pb_page_cell(page, true, wide);
@@ -161,14 +163,18 @@ static void phase_row(struct pb_page *page, const cJSON *part, const char *name)
     pb_page_cell(page, true, pb_format_count(sent, text));
     pb_page_cell(page, true, pb_format_count(sent - pb_json_int(part, "outcomes.ok", 0), text));
     pb_page_cell(page, true,
-                 pb_report_value("per_s", pb_json_num(part, "offered_rate_per_s", NAN), text));
+                 pb_report_value("per_s", pb_json_num(part, "offered_rate_per_s", PB_NOTHING),
+                                 text));
     pb_page_cell(page, true,
-                 pb_report_value("per_s", pb_json_num(part, "achieved_rate_per_s", NAN), text));
+                 pb_report_value("per_s", pb_json_num(part, "achieved_rate_per_s", PB_NOTHING),
+                                 text));
     for (size_t i = 0; i < PB_ARRAY_LEN(quantiles); i++) {
-        pb_page_cell(page, true, pb_report_value("ns", pb_json_num(part, quantiles[i], NAN), text));
+        pb_page_cell(page, true,
+                     pb_report_value("ns", pb_json_num(part, quantiles[i], PB_NOTHING), text));
     }
     pb_page_cell(page, true,
-                 pb_report_value("ratio", pb_json_num(part, "utilization_ratio", NAN), text));
+                 pb_report_value("ratio", pb_json_num(part, "utilization_ratio", PB_NOTHING),
+                                 text));
     pb_page_cell(page, true, pb_format_count(pb_json_int(part, "peak_queue", 0), text));
     pb_page_html(page, "</tr>\n");
 }

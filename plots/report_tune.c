@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "plots/charts.h"
+#include "plots/nothing.h"
 #include "plots/report_internal.h"
 
 static const struct {
@@ -63,8 +64,9 @@ static void head(struct pb_page *page, const cJSON *json)
 
 static void change_cell(struct pb_page *page, const cJSON *row)
 {
-    double change = pb_json_num(row, "change_ratio", NAN);
-    double low = pb_json_num(row, "ci_low", NAN), high = pb_json_num(row, "ci_high", NAN);
+    double change = pb_json_num(row, "change_ratio", PB_NOTHING);
+    double low = pb_json_num(row, "ci_low", PB_NOTHING),
+           high = pb_json_num(row, "ci_high", PB_NOTHING);
     char text[96];
 
     if (isnan(change)) {
@@ -85,8 +87,8 @@ static void change_row(struct pb_page *page, const char *name, const char *unit,
 
     pb_page_html(page, "<tr>");
     pb_page_cell(page, false, name);
-    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(row, "now", NAN), text));
-    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(row, "use", NAN), text));
+    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(row, "now", PB_NOTHING), text));
+    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(row, "use", PB_NOTHING), text));
     change_cell(page, row);
     pb_page_cell(page, false, answer);
     pb_page_html(page, "</tr>\n");
@@ -163,9 +165,12 @@ static void tried(struct pb_page *page, const cJSON *json)
         pb_page_html(page, use ? "</b></td>" : "</td>");
         pb_page_cell(page, true, pb_format_count(pb_json_int(row, "runs", 0), text));
         pb_page_cell(page, true,
-                     pb_report_value("ratio", pb_json_num(row, "utilization_ratio", NAN), text));
-        pb_page_cell(page, true, pb_report_value("ns", pb_json_num(row, "p50_ns", NAN), text));
-        pb_page_cell(page, true, pb_report_value("ns", pb_json_num(row, "p99_ns", NAN), text));
+                     pb_report_value("ratio", pb_json_num(row, "utilization_ratio", PB_NOTHING),
+                                     text));
+        pb_page_cell(page, true,
+                     pb_report_value("ns", pb_json_num(row, "p50_ns", PB_NOTHING), text));
+        pb_page_cell(page, true,
+                     pb_report_value("ns", pb_json_num(row, "p99_ns", PB_NOTHING), text));
         pb_page_cell(page, false, pb_json_str(row, "answer", "?"));
         pb_page_html(page, "<td>");
         pb_page_textf(page, "%s%s",

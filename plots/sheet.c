@@ -56,7 +56,7 @@ void pb_sheet_done(struct pb_sheet *sheet)
     pb_buf_done(&sheet->plot);
 }
 
-static void add_formatted(struct pb_buf *out, const char *fmt, va_list arguments)
+static PB_PRINTF(2, 0) void add_formatted(struct pb_buf *out, const char *fmt, va_list arguments)
 {
     char *text = NULL;
 

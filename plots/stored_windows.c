@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plots/nothing.h"
 #include "plots/stored_internal.h"
 
 #define COLUMNS_MAX 64
@@ -98,9 +99,9 @@ static void find_columns(char *line, int *ret_place)
 static double number_or_nan(const char *cell)
 {
     char *end;
-    double value = cell ? strtod(cell, &end) : (double)NAN;
+    double value = cell ? strtod(cell, &end) : PB_NOTHING;
 
-    return cell && end != cell && isfinite(value) ? value : (double)NAN;
+    return cell && end != cell && isfinite(value) ? value : PB_NOTHING;
 }
 
 static double sum_outcomes(const double *values, int first, int last)
@@ -123,7 +124,7 @@ static void take_window(char *line, const int *place, struct pb_stored_window *w
         cells[i] = next_cell(&rest);
     }
     for (int c = 0; c < PB_COL_COUNT; c++) {
-        v[c] = place[c] < 0 ? (double)NAN : number_or_nan(cells[place[c]]);
+        v[c] = place[c] < 0 ? PB_NOTHING : number_or_nan(cells[place[c]]);
     }
     *window = (struct pb_stored_window){
         .start_s = v[PB_COL_START],

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "plots/axis.h"
+#include "plots/nothing.h"
 #include "plots/timeline_internal.h"
 
 #define HEAD_PX    56 /* title and subtitle */
@@ -32,7 +33,9 @@ static double weighted(double value, double weight)
 /* Joins `count` windows: means by length of rates and loads, the worst of percentiles. */
 static void join(const struct pb_stored_window *from, size_t count, struct pb_stored_window *ret)
 {
-    struct pb_stored_window sum = { .p50_ms = NAN, .p95_ms = NAN, .p99_ms = NAN };
+    struct pb_stored_window sum = { .p50_ms = PB_NOTHING,
+                                    .p95_ms = PB_NOTHING,
+                                    .p99_ms = PB_NOTHING };
     double length_s = 0;
 
     for (size_t i = 0; i < count; i++) {
@@ -129,7 +132,7 @@ static void put_data(struct pb_timeline *timeline)
                             w->p50_ms,
                             w->p95_ms,
                             w->p99_ms,
-                            over ? w->p99_ms : (double)NAN,
+                            over ? w->p99_ms : PB_NOTHING,
                             100 * w->busy_ratio,
                             w->queue_mean,
                             w->queue_peak,
@@ -252,7 +255,7 @@ static bool named_before(const struct pb_timeline *timeline, size_t i)
 /* The range of latencies and limits; false: no window has a latency. */
 static bool latency_range(const struct pb_timeline *timeline, double *ret_low, double *ret_high)
 {
-    double low = INFINITY, high = 0;
+    double low = PB_ENDLESS, high = 0;
 
     for (size_t i = 0; i < timeline->count; i++) {
         const struct pb_stored_window *w = &timeline->windows[i];
@@ -310,7 +313,7 @@ static void panel_latency(struct pb_timeline *timeline, double top_px, double bo
 static void panel_busy(struct pb_timeline *timeline, double top_px, double bottom_px)
 {
     struct pb_sheet *sheet = timeline->sheet;
-    double low = NAN, high = NAN;
+    double low = PB_NOTHING, high = PB_NOTHING;
 
     begin_panel(timeline, top_px, bottom_px, "Busy (% of the workers alive)");
     pb_sheet_line(sheet, "set yrange [0:105]; set ytics (0,25,50,75,100)");

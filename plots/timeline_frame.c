@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "plots/axis.h"
+#include "plots/nothing.h"
 #include "plots/quote.h"
 #include "plots/timeline_internal.h"
 
@@ -44,9 +45,9 @@ void pb_timeline_shade(struct pb_timeline *timeline)
 /* When a fault came to be, in s; NAN when the run ended before it. */
 static double fault_at_s(const struct pb_timeline *timeline, const cJSON *fault)
 {
-    double at_s = pb_json_num(fault, "injected_ns", NAN) / PB_NS_PER_S;
+    double at_s = pb_json_num(fault, "injected_ns", PB_NOTHING) / PB_NS_PER_S;
 
-    return at_s >= 0 && at_s <= timeline->end_s ? at_s : (double)NAN;
+    return at_s >= 0 && at_s <= timeline->end_s ? at_s : PB_NOTHING;
 }
 
 /* The upper row from which on this place is clear of labels, so that the line from the label down
@@ -182,7 +183,7 @@ void pb_timeline_strip(struct pb_timeline *timeline, double top_px, double botto
         }
     }
     pb_axis_emit_seconds(sheet, timeline->end_s, true);
-    pb_sheet_axis_names(sheet, "time since the start of the first phase",
+    pb_sheet_axis_names(sheet, "time since the start of the first phase   (grey: not recorded)",
                         (PB_TIMELINE_LEFT_PX + PB_TIMELINE_RIGHT_PX) / 2.0, NULL, 0);
     pb_sheet_line(sheet, "set yrange [0:1]; unset ytics; unset grid; set border 1");
     pb_sheet_plot(sheet, NULL, "NaN");
@@ -214,5 +215,5 @@ double pb_timeline_p99_limit(const struct pb_timeline *timeline, double at_s)
             return limit->ms;
         }
     }
-    return NAN;
+    return PB_NOTHING;
 }

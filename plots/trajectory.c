@@ -6,6 +6,7 @@
 #include "base/quantity.h"
 #include "plots/axis.h"
 #include "plots/charts.h"
+#include "plots/nothing.h"
 #include "plots/trajectory_internal.h"
 
 #define LEFT_PX       96
@@ -89,7 +90,7 @@ static void put_ranges(struct pb_trajectory *t)
 {
     (void)pb_sheet_block(t->sheet, "middle_trial\tlowest_p99_ms\thighest_p99_ms\tfirst\tlast");
     for (size_t i = 0, end; i < t->journal.count; i = end) {
-        double low = INFINITY, high = 0;
+        double low = PB_ENDLESS, high = 0;
 
         end = group_end(t, i);
         for (size_t k = i; k < end; k++) {
@@ -112,14 +113,15 @@ static double p99_limit_ms(const struct pb_journal *journal)
 
         cJSON_ArrayForEach(objective, pb_json_at(journal->trials[i].line, "objectives"))
         {
-            double limit_ns = pb_json_num(objective, "limit", NAN);
+            double limit_ns = pb_json_num(objective, "limit", PB_NOTHING);
 
-            if (limit_ns > 1000 && fabs(pb_json_num(objective, "bad_limit", NAN) - 0.01) < 1e-9) {
+            if (limit_ns > 1000 &&
+                fabs(pb_json_num(objective, "bad_limit", PB_NOTHING) - 0.01) < 1e-9) {
                 return limit_ns / 1e6;
             }
         }
     }
-    return NAN;
+    return PB_NOTHING;
 }
 
 static void begin_panel(struct pb_trajectory *t, double top_px, double bottom_px, const char *name)
@@ -191,7 +193,7 @@ static double legend(struct pb_trajectory *t, bool draw)
 
 static void p99_axis(struct pb_trajectory *t, double limit_ms, double middle_px)
 {
-    double low = INFINITY, high = 0;
+    double low = PB_ENDLESS, high = 0;
     struct pb_axis axis;
     char name[32];
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/quantity.h"
 #include "plots/axis.h"
+#include "plots/nothing.h"
 #include "plots/trajectory_internal.h"
 
 static double word_value(const struct pb_param *param, const char *word)
@@ -14,7 +15,7 @@ static double word_value(const struct pb_param *param, const char *word)
             return (double)i;
         }
     }
-    return NAN;
+    return PB_NOTHING;
 }
 
 double pb_param_value(const struct pb_param *param, const cJSON *setting)
@@ -32,7 +33,7 @@ double pb_param_value(const struct pb_param *param, const cJSON *setting)
         pb_parse_duration(value->valuestring, &ns, NULL) == PB_OK) {
         return (double)ns / PB_NS_PER_MS;
     }
-    return NAN;
+    return PB_NOTHING;
 }
 
 /* Numbers, or durations, or words: what all values of the parameter have in common. */
@@ -70,8 +71,8 @@ static void find_words(const struct pb_journal *journal, struct pb_param *param)
 
 static void find_range(const struct pb_journal *journal, struct pb_param *param)
 {
-    param->low = INFINITY;
-    param->high = -INFINITY;
+    param->low = PB_ENDLESS;
+    param->high = -PB_ENDLESS;
     for (size_t i = 0; i < journal->count; i++) {
         double value = pb_param_value(param, journal->trials[i].setting);
 

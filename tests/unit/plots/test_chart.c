@@ -99,8 +99,10 @@ PB_TEST(a_tune_gets_its_trajectory)
     struct pb_chart_report report = { 0 };
     struct pb_chart_options options = { .png = getenv("PB_KEEP_CHARTS") != NULL };
 
+    const char *top = picture_folder();
+
     for (int many = 0; many < 2; many++) {
-        in(picture_folder(), many ? "tune-many" : "tune", folder);
+        in(top, many ? "tune-many" : "tune", folder);
         pb_made_tune_folder(folder, "checkout", many != 0, many == 0);
         PB_ASSERT_OK(pb_charts_tune(folder, &options, &report, NULL));
         ck_assert_uint_eq(1, report.scripts);
