@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 {
     /* Histograms come from pages of their own, run after run: untouched buckets then cost no
      * memory. Left alone, the library would soon serve them from recycled, resident heap. */
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet */
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     if (argc < 2) {
         print_help();
