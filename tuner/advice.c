@@ -393,9 +393,14 @@ cJSON *pb_advice_notes(const struct pb_tuner *tuner, const char *answer)
     return notes;
 }
 
-static void add_dead(const struct pb_tuner *tuner, const char *path, const char *why, cJSON *dead)
+/* Only what somebody chose, other than the default, is worth a word. */
+static void add_dead(const struct pb_tuner *tuner, const char *path, int64_t value_ns,
+                     const char *why, cJSON *dead)
 {
-    bool said = pb_scenario_origin(tuner->scenario, path) > PB_ORIGIN_DEFAULT;
+    const struct pb_field *field = pb_field_find(path);
+    int64_t default_ns = 0;
+    bool said = field != NULL && field->def != NULL &&
+                pb_parse_duration(field->def, &default_ns, NULL) == PB_OK && value_ns != default_ns;
     cJSON *row;
 
     for (size_t i = 0; i < tuner->space.count; i++) {
@@ -415,15 +420,16 @@ cJSON *pb_advice_dead(const struct pb_tuner *tuner)
     static const char why[] = "max_overflow is 0: there are no temporary workers";
     const struct pb_point *point = &tuner->candidates[tuner->incumbent].point;
     int dim = tuner->space.overflow_dim;
-    double overflow = (double)tuner->scenario->pool.max_overflow;
+    const struct pb_scenario_pool *pool = &tuner->scenario->pool;
+    double overflow = (double)pool->max_overflow;
     cJSON *dead = cJSON_CreateArray();
 
     if (dim >= 0 && point->index[dim] != PB_AS_WRITTEN) {
         overflow = tuner->space.dims[dim].numbers[point->index[dim]];
     }
     if (overflow <= 0) {
-        add_dead(tuner, "pool.overflow_ttl", why, dead);
-        add_dead(tuner, "pool.overflow_after", why, dead);
+        add_dead(tuner, "pool.overflow_ttl", pool->overflow_ttl_ns, why, dead);
+        add_dead(tuner, "pool.overflow_after", pool->overflow_after_ns, why, dead);
     }
     return dead;
 }

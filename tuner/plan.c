@@ -55,6 +55,7 @@ static void fit_to_budget(struct pb_tune_plan *plan, uint32_t most)
     plan->pairs = within(most / 5, 2, plan->pairs);
     plan->floor_runs = within(most / 8, 2, plan->floor_runs);
     plan->stress_runs = plan->stress_runs > 0 ? within(most / 10, 1, plan->stress_runs) : 0;
+    plan->max_runs = within(most / 6, 2, plan->max_runs);
     plan->min_runs = most < FEW_RUNS ? 1 : plan->min_runs;
     plan->provisional = plan->pairs < PAIRS;
 }

@@ -319,8 +319,8 @@ static void add_identity(const struct pb_tuner *tuner, const char *answer, bool 
     pb_fill_number(tuner->fill, document, "schema", PB_TUNE_SCHEMA);
     pb_fill_text(tuner->fill, document, "kind", "recommendation");
     pb_fill_text(tuner->fill, document, "scenario", tuner->scenario->name);
-    if (tuner->scenario->path != NULL) {
-        pb_fill_text(tuner->fill, document, "scenario_path", tuner->scenario->path);
+    if (tuner->scenario_path != NULL) {
+        pb_fill_text(tuner->fill, document, "scenario_path", tuner->scenario_path);
     } else {
         pb_fill_item(tuner->fill, document, "scenario_path", cJSON_CreateNull());
     }

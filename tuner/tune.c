@@ -126,6 +126,7 @@ static void tuner_done(struct pb_tuner *tuner)
     free(tuner->folder);
     free(tuner->trials);
     free(tuner->id);
+    free(tuner->scenario_path);
 }
 
 static enum pb_status tune_steps(struct pb_tuner *tuner, struct pb_error *err)

@@ -80,6 +80,8 @@ static cJSON *header_line(const struct pb_tuner *tuner)
     pb_fill_text(fill, line, "type", "header");
     pb_fill_number(fill, line, "schema", PB_TUNE_SCHEMA);
     pb_fill_text(fill, line, "scenario", scenario->name);
+    pb_fill_item(fill, line, "scenario_path",
+                 scenario->path != NULL ? cJSON_CreateString(scenario->path) : cJSON_CreateNull());
     add_scenario_hash(fill, line, scenario);
     add_hash(fill, line, "schedule_hash", schedule.hash);
     pb_fill_text(fill, line, "driver", tuner->driver->name);
@@ -182,6 +184,13 @@ enum pb_status pb_tune_folder_open(struct pb_tuner *tuner, struct pb_tune_option
 
     if (header == NULL) {
         return pb_fail(err, PB_ECORRUPT, "'%s' has no header: start a new tune", path);
+    }
+    const char *path_then = pb_json_str(header, "scenario_path", NULL);
+
+    /* When resumed the scenario may come from the copy in the folder. */
+    tuner->scenario_path = path_then != NULL ? strdup(path_then) : NULL;
+    if (path_then != NULL && tuner->scenario_path == NULL) {
+        return pb_fail(err, PB_ENOMEM, "no memory for a path");
     }
     options->quick = pb_json_bool(header, "options.quick", false);
     options->time_limit_ns = pb_json_int(header, "options.time_limit_ns", 0);

@@ -88,6 +88,7 @@ struct pb_tuner {
     struct pb_journal *journal; /* owned */
     char *folder, *trials;      /* owned */
     struct pb_fill *fill;       /* of the JSON that is being made; not NULL */
+    char *scenario_path;        /* of the file it was started with, NULL: none; owned */
     char *id;                   /* the folder's name; owned */
 
     struct pb_candidate *candidates; /* owned; number 0 is the original setting */

@@ -304,9 +304,10 @@ PB_TEST(overflow_that_buys_nothing_is_given_up)
     struct pb_tune_options options = { .results = pb_test_folder() };
     char text[1000];
 
-    fake_text(text, sizeof(text), 12, fake_limit_ns(&fake, 7),
-              "{ \"vary\": { \"pool.size\": \"2..16\", \"pool.max_overflow\": \"0..8\", "
-              "\"pool.checkout_timeout\": [\"1s\", \"100ms\", \"5s\"] } }");
+    fake_text(
+        text, sizeof(text), 12, fake_limit_ns(&fake, 7),
+        "{ \"vary\": { \"pool.overflow_ttl\": [\"1s\"], \"pool.size\": \"2..16\", \"pool.max_overflow\": \"0..8\", "
+        "\"pool.checkout_timeout\": [\"1s\", \"100ms\", \"5s\"] } }");
     struct pb_scenario *scenario = fake_scenario(options.results, text);
     cJSON *json = fake_tune(scenario, &fake, &options, PB_OK, NULL);
 
@@ -314,6 +315,7 @@ PB_TEST(overflow_that_buys_nothing_is_given_up)
     ck_assert_int_eq(7, pb_json_int(json, "cost.use", 0));
     /* What changes nothing is not changed. */
     ck_assert_int_eq(1, cJSON_GetArraySize(pb_json_at(json, "changed")));
+    ck_assert_str_eq("pool.overflow_ttl", pb_json_str(json, "dead_settings.0.path", ""));
     cJSON_Delete(json);
     pb_scenario_free(scenario);
 }
