@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "harness/scenario.h"
@@ -30,11 +31,13 @@ static enum pb_status resolve(const char *path, char **ret_file, struct pb_error
     char *file = NULL;
 
     if (lstat(path, &info) != 0 && errno != ENOENT) {
-        return pb_fail(err, PB_ESYS, "cannot read '%s'", path);
+        (void)pb_fail(err, PB_ESYS, "cannot read '%s'", path);
+        return PB_ESYS;
     }
     file = lstat(path, &info) == 0 && S_ISLNK(info.st_mode) ? realpath(path, NULL) : strdup(path);
     if (file == NULL) {
-        return pb_fail(err, PB_ESYS, "cannot follow '%s'", path);
+        (void)pb_fail(err, PB_ESYS, "cannot follow '%s'", path);
+        return PB_ESYS;
     }
     *ret_file = file;
     return PB_OK;
@@ -69,7 +72,12 @@ static enum pb_status newest_backup(const char *file, long *ret_number, struct p
     if (dir == NULL) {
         return pb_fail(err, PB_ESYS, "cannot read the folder of '%s'", file);
     }
-    for (const struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+    for (;;) {
+        const struct dirent *entry = readdir(dir); /* NOLINT(concurrency-mt-unsafe): own DIR */
+
+        if (entry == NULL) {
+            break;
+        }
         long number = backup_number(entry->d_name, slash == NULL ? file : slash + 1);
 
         newest = number > newest ? number : newest;
@@ -86,7 +94,8 @@ static enum pb_status backup_name(const char *file, long number, char **ret_name
     char *name = malloc(size);
 
     if (name == NULL) {
-        return pb_fail(err, PB_ENOMEM, "no memory for a file name");
+        (void)pb_fail(err, PB_ENOMEM, "no memory for a file name");
+        return PB_ENOMEM;
     }
     snprintf(name, size, "%s" BACKUP_MARK "%ld", file, number);
     *ret_name = name;
@@ -127,27 +136,6 @@ static enum pb_status write_new(const char *name, mode_t mode, const char *text,
     return status;
 }
 
-/* Sets every path of `settings`, one after the other. */
-static enum pb_status edit_all(const cJSON *settings, const char *file, char **text, size_t *len,
-                               struct pb_error *err)
-{
-    const cJSON *setting = NULL;
-
-    cJSON_ArrayForEach(setting, settings)
-    {
-        PB_CLEANUP(free_text) char *value = pb_json_print(setting, false);
-        char *edited = NULL;
-
-        if (value == NULL) {
-            return pb_fail(err, PB_ENOMEM, "no memory for the value of '%s'", setting->string);
-        }
-        PB_TRY(pb_edit_set(*text, *len, file, setting->string, value, &edited, len, err));
-        free(*text);
-        *text = edited;
-    }
-    return PB_OK;
-}
-
 /* Loads the edited text from a file beside the scenario, where its relative names hold. */
 static enum pb_status check(const char *file, mode_t mode, const char *text, size_t len,
                             struct pb_error *err)
@@ -186,6 +174,32 @@ struct bytes {
 static void bytes_done(struct bytes *bytes)
 {
     free(bytes->text);
+}
+
+/* Sets every path of `settings`, one after the other. */
+static enum pb_status edit_all(const cJSON *settings, const char *file, struct bytes *bytes,
+                               struct pb_error *err)
+{
+    const cJSON *setting = NULL;
+
+    cJSON_ArrayForEach(setting, settings)
+    {
+        PB_CLEANUP(pb_buf_done) struct pb_buf edited = { 0 };
+        PB_CLEANUP(free_text) char *value = pb_json_print(setting, false);
+
+        if (value == NULL) {
+            return pb_fail(err, PB_ENOMEM, "no memory for the value of '%s'", setting->string);
+        }
+        PB_TRY(pb_edit_set(bytes->text, bytes->len, file,
+                           &(struct pb_edit){ setting->string, value }, &edited, err));
+        free(bytes->text);
+        bytes->len = edited.len;
+        bytes->text = pb_buf_detach(&edited);
+        if (bytes->text == NULL) {
+            return pb_fail(err, PB_ENOMEM, "no memory for the edited '%s'", file);
+        }
+    }
+    return PB_OK;
 }
 
 /* Keeps the old bytes as a backup, then replaces the file. */
@@ -235,7 +249,7 @@ enum pb_status pb_apply(const cJSON *settings, const char *path, char **ret_back
     }
     memcpy(after.text, before.text, before.len + 1);
     after.len = before.len;
-    PB_TRY(edit_all(settings, file, &after.text, &after.len, err));
+    PB_TRY(edit_all(settings, file, &after, err));
     PB_TRY(check(file, info.st_mode, after.text, after.len, err));
     return store(file, info.st_mode, &before, &after, ret_backup, err);
 }

@@ -191,7 +191,7 @@ static enum pb_status keep_entry(struct pb_tuner *tuner, struct pb_trial_entry *
 {
     if (tuner->trial_count == tuner->trial_size) {
         size_t size = tuner->trial_size == 0 ? 32 : 2 * tuner->trial_size;
-        struct pb_trial_entry **grown = realloc(tuner->trials_done, size * sizeof(*grown));
+        struct pb_trial_entry **grown = realloc(tuner->trials_done, size * sizeof(void *));
 
         if (grown == NULL) {
             return pb_fail(err, PB_ENOMEM, "no memory for another trial");
@@ -394,27 +394,26 @@ enum pb_status pb_bench_line(struct pb_tuner *tuner, cJSON *line, struct pb_erro
     return pb_journal_note(tuner->journal, line, err);
 }
 
-enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t candidate,
-                             const char *key, size_t other, const char *reason,
+enum pb_status pb_bench_note(struct pb_tuner *tuner, const struct pb_note *note, const char *reason,
                              struct pb_error *err)
 {
-    struct pb_candidate *about = &tuner->candidates[candidate];
+    struct pb_candidate *about = &tuner->candidates[note->candidate];
     cJSON *line = cJSON_CreateObject();
     char text[400], name[120];
 
     tuner->fill->lost = false;
-    pb_fill_text(tuner->fill, line, "type", type);
+    pb_fill_text(tuner->fill, line, "type", note->type);
     pb_fill_item(tuner->fill, line, "setting", pb_space_json(&tuner->space, &about->point));
-    if (key != NULL) {
-        pb_fill_item(tuner->fill, line, key,
-                     pb_space_json(&tuner->space, &tuner->candidates[other].point));
+    if (note->key != NULL) {
+        pb_fill_item(tuner->fill, line, note->key,
+                     pb_space_json(&tuner->space, &tuner->candidates[note->other].point));
     }
     pb_fill_text(tuner->fill, line, "reason", reason);
     PB_TRY(pb_bench_line(tuner, line, err));
     snprintf(about->why, sizeof(about->why), "%s", reason);
     pb_space_text(&tuner->space, &about->point, name, sizeof(name));
     snprintf(text, sizeof(text), "%s -> %s: %s", name,
-             strcmp(type, "rolled_back") == 0 ? "rolled back" : type, reason);
+             strcmp(note->type, "rolled_back") == 0 ? "rolled back" : note->type, reason);
     pb_bench_tell(tuner, text);
     return PB_OK;
 }

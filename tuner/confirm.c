@@ -184,15 +184,17 @@ enum pb_status pb_confirm(struct pb_tuner *tuner, struct pb_error *err)
             struct pb_ruling ruling = rule_fresh(tuner, winner, tuner->plan.stressed);
 
             tuner->confirmed = true;
-            return pb_bench_note(tuner, "confirmed", winner, NULL, 0, ruling.reason, err);
+            return pb_bench_note(tuner, &(struct pb_note){ "confirmed", winner, NULL, 0 },
+                                 ruling.reason, err);
         }
         if (trouble.no_fault) {
             return PB_OK;
         }
         tuner->candidates[winner].dropped = true;
         tuner->incumbent = next_best(tuner);
-        PB_TRY(
-            pb_bench_note(tuner, "rolled_back", winner, "to", tuner->incumbent, trouble.text, err));
+        PB_TRY(pb_bench_note(tuner,
+                             &(struct pb_note){ "rolled_back", winner, "to", tuner->incumbent },
+                             trouble.text, err));
     }
     if (!may_stand(tuner, tuner->incumbent)) {
         tuner->incumbent = 0;

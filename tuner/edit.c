@@ -12,7 +12,7 @@
 #define NOWHERE       ((size_t)-1)
 
 /* A text under edit. */
-struct edit {
+struct subject {
     const char *text;
     size_t len;
     const struct pb_json *json;
@@ -136,10 +136,10 @@ static size_t indent_of(const char *text, size_t at, size_t *ret_start)
 }
 
 /* Adds a member on a line of its own, after the last one's line. */
-static void append_line(const struct edit *edit, size_t key_at, size_t value_end, struct tail tail,
-                        const char *member, struct pb_buf *out)
+static void append_line(const struct subject *subject, size_t key_at, size_t value_end,
+                        struct tail tail, const char *member, struct pb_buf *out)
 {
-    const char *text = edit->text;
+    const char *text = subject->text;
     size_t start = 0, indent = indent_of(text, key_at, &start);
 
     pb_buf_add(out, text, value_end);
@@ -150,80 +150,81 @@ static void append_line(const struct edit *edit, size_t key_at, size_t value_end
     pb_buf_puts(out, member);
     /* Where the last member had a comma, the new last one has it too. */
     pb_buf_puts(out, tail.comma != NOWHERE ? "," : "");
-    pb_buf_add(out, text + tail.line_end, edit->len - tail.line_end);
+    pb_buf_add(out, text + tail.line_end, subject->len - tail.line_end);
 }
 
-static void append_inline(const struct edit *edit, size_t value_end, struct tail tail,
+static void append_inline(const struct subject *subject, size_t value_end, struct tail tail,
                           const char *member, struct pb_buf *out)
 {
     size_t at = tail.comma != NOWHERE ? tail.comma + 1 : value_end;
 
-    pb_buf_add(out, edit->text, at);
+    pb_buf_add(out, subject->text, at);
     pb_buf_printf(out, "%s %s", tail.comma != NOWHERE ? "" : ",", member);
-    pb_buf_add(out, edit->text + at, edit->len - at);
+    pb_buf_add(out, subject->text + at, subject->len - at);
 }
 
-static bool insert_member(const struct edit *edit, const cJSON *object, const char *member,
+static bool insert_member(const struct subject *subject, const cJSON *object, const char *member,
                           struct pb_buf *out)
 {
     const cJSON *last = object->child;
     struct pb_json_pos outer, key, value;
 
-    if (!pb_json_position(edit->json, object, false, &outer)) {
+    if (!pb_json_position(subject->json, object, false, &outer)) {
         return false;
     }
     if (last == NULL) { /* {} becomes { "size": 8 } */
-        pb_buf_add(out, edit->text, outer.offset + 1);
+        pb_buf_add(out, subject->text, outer.offset + 1);
         pb_buf_printf(out, " %s ", member);
-        pb_buf_add(out, edit->text + outer.offset + 1, edit->len - outer.offset - 1);
+        pb_buf_add(out, subject->text + outer.offset + 1, subject->len - outer.offset - 1);
         return true;
     }
     while (last->next != NULL) {
         last = last->next;
     }
-    if (!pb_json_position(edit->json, last, true, &key) ||
-        !pb_json_position(edit->json, last, false, &value)) {
+    if (!pb_json_position(subject->json, last, true, &key) ||
+        !pb_json_position(subject->json, last, false, &value)) {
         return false;
     }
     size_t value_end = value.offset + value.length;
-    struct tail tail = read_tail(edit->text, value_end, outer.offset + outer.length - 1);
+    struct tail tail = read_tail(subject->text, value_end, outer.offset + outer.length - 1);
     bool comma_below = tail.comma != NOWHERE && tail.comma > tail.line_end;
 
     if (tail.line_end == NOWHERE || comma_below) {
-        append_inline(edit, value_end, tail, member, out);
+        append_inline(subject, value_end, tail, member, out);
     } else {
-        append_line(edit, key.offset, value_end, tail, member, out);
+        append_line(subject, key.offset, value_end, tail, member, out);
     }
     return true;
 }
 
-static bool replace_value(const struct edit *edit, const cJSON *node, const char *value,
+static bool replace_value(const struct subject *subject, const cJSON *node, const char *value,
                           struct pb_buf *out)
 {
     struct pb_json_pos pos;
 
-    if (!pb_json_position(edit->json, node, false, &pos)) {
+    if (!pb_json_position(subject->json, node, false, &pos)) {
         return false;
     }
     size_t end = pos.offset + pos.length;
 
-    pb_buf_add(out, edit->text, pos.offset);
+    pb_buf_add(out, subject->text, pos.offset);
     pb_buf_puts(out, value);
-    pb_buf_add(out, edit->text + end, edit->len - end);
+    pb_buf_add(out, subject->text + end, subject->len - end);
     return true;
 }
 
-/* Walks down `path` as far as the document goes and edits there. */
-static enum pb_status edit_at(const struct edit *edit, const char *where, const char *path,
-                              const char *value, struct pb_buf *out, struct pb_error *err)
+/* Walks down the path as far as the document goes and edits there. */
+static enum pb_status edit_at(const struct subject *subject, const char *where,
+                              const struct pb_edit *edit, struct pb_buf *out, struct pb_error *err)
 {
+    const char *path = edit->path, *value = edit->value;
     PB_CLEANUP(pb_buf_done) struct pb_buf member = { 0 };
-    const cJSON *node = pb_json_root(edit->json), *child = node;
-    const char *rest = path, *here = path;
+    const cJSON *node = pb_json_root(subject->json), *child = node;
+    const char *rest = path, *here;
     char segment[SEGMENT_BYTES];
     bool done;
 
-    while (rest != NULL) {
+    do {
         here = rest;
         node = child;
         if (!cJSON_IsObject(node) && !cJSON_IsArray(node)) {
@@ -232,15 +233,12 @@ static enum pb_status edit_at(const struct edit *edit, const char *where, const 
         }
         rest = next_segment(here, segment);
         child = child_of(node, segment);
-        if (child == NULL) {
-            break;
-        }
-    }
+    } while (child != NULL && rest != NULL);
     if (child != NULL) {
-        done = replace_value(edit, child, value, out);
+        done = replace_value(subject, child, value, out);
     } else if (cJSON_IsObject(node)) {
         add_member(&member, here, value);
-        done = insert_member(edit, node, pb_buf_text(&member), out);
+        done = insert_member(subject, node, pb_buf_text(&member), out);
     } else {
         return pb_fail(err, PB_EINVAL, "%s: '%s' cannot be set: there is no element '%s'", where,
                        path, segment);
@@ -253,37 +251,24 @@ static enum pb_status edit_at(const struct edit *edit, const char *where, const 
     return pb_buf_status(out);
 }
 
-enum pb_status pb_edit_set(const char *text, size_t len, const char *where, const char *path,
-                           const char *value, char **ret_text, size_t *ret_len,
-                           struct pb_error *err)
+enum pb_status pb_edit_set(const char *text, size_t len, const char *where,
+                           const struct pb_edit *edit, struct pb_buf *out, struct pb_error *err)
 {
-    PB_CLEANUP(pb_buf_done) struct pb_buf out = { 0 };
     struct pb_problems problems = { 0 };
     struct pb_json *json = NULL;
     enum pb_status status = pb_json_parse(text, len, where, &json, &problems);
 
-    if (status != PB_OK) {
+    if (status == PB_OK) {
+        status = edit_at(&(struct subject){ text, len, json }, where, edit, out, err);
+    } else {
         char line[200] = "not readable";
 
         if (pb_problems_any(&problems)) {
             pb_problems_line(&problems, 0, line, sizeof(line));
         }
-        pb_problems_done(&problems);
-        return pb_fail(err, status, "%s", line);
+        (void)pb_fail(err, status, "%s", line);
     }
-    struct edit edit = { text, len, json };
-
-    status = edit_at(&edit, where, path, value, &out, err);
     pb_json_free(json);
     pb_problems_done(&problems);
-    PB_TRY(status);
-    size_t edited_len = out.len;
-    char *edited = pb_buf_detach(&out);
-
-    if (edited == NULL) {
-        return pb_fail(err, PB_ENOMEM, "no memory for the edited '%s'", where);
-    }
-    *ret_text = edited;
-    *ret_len = edited_len;
-    return PB_OK;
+    return status;
 }

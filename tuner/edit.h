@@ -9,13 +9,20 @@
 
 #include "poolbench/error.h"
 
-/* Sets the value at the dotted `path` ("pool.size"; an element of an array by its "name" or number:
- * "phases.steady.rate") to the JSON text `value`.  Missing members are added, with the objects
- * around them.  `where` names the text in messages.  `ret_text` is fresh and NUL-terminated.
+#include "base/buf.h"
+
+struct pb_edit {
+    const char *path;  /* dotted: "pool.size"; an element of an array by its "name" or number:
+                          "phases.steady.rate" */
+    const char *value; /* JSON text */
+};
+
+/* Adds `text` to `out` with one value set.  Missing members are added, with the objects around
+ * them.  `where` names the text in messages.
  * PB_EPARSE: `text` is not JSON; PB_EINVAL: the path leads through something else than an object;
  * PB_ENOMEM. */
 PB_MUST_USE enum pb_status pb_edit_set(const char *text, size_t len, const char *where,
-                                       const char *path, const char *value, char **ret_text,
-                                       size_t *ret_len, struct pb_error *err);
+                                       const struct pb_edit *edit, struct pb_buf *out,
+                                       struct pb_error *err);
 
 #endif

@@ -2,6 +2,11 @@
 
 #include "tuner/tuner_internal.h"
 
+static bool finished(const struct pb_tuner *tuner)
+{
+    return tuner->exhausted || pb_search_meets(tuner, tuner->incumbent);
+}
+
 /* More than the objective allows sits idle: fewer workers are wanted, not more. */
 static bool too_many(const struct pb_tuner *tuner, size_t number)
 {
@@ -49,7 +54,7 @@ static enum pb_status bracket(struct pb_tuner *tuner, size_t dim, size_t start, 
     int64_t low = -1, high = (int64_t)tuner->space.dims[dim].count;
     size_t number = start;
 
-    while (!tuner->exhausted && !pb_search_meets(tuner, tuner->incumbent)) {
+    while (!finished(tuner)) {
         uint32_t here = tuner->candidates[number].point.index[dim], next;
 
         if (downward || too_many(tuner, number)) {
@@ -90,30 +95,31 @@ static size_t closest(const struct pb_tuner *tuner)
     return best;
 }
 
+/* Names and timeouts have no direction of their own: every value is asked. */
+static enum pb_status try_each(struct pb_tuner *tuner, size_t dim, size_t from,
+                               struct pb_error *err)
+{
+    struct pb_point base = tuner->candidates[from].point;
+
+    for (uint32_t i = 0; i < tuner->space.dims[dim].count && !finished(tuner); i++) {
+        size_t number = 0;
+
+        PB_TRY(pb_search_propose_along(tuner, &base, dim, i, &number, err));
+    }
+    return PB_OK;
+}
+
 enum pb_status pb_search_feasible(struct pb_tuner *tuner, size_t start, struct pb_error *err)
 {
-    for (int cost = 1; cost >= 0; cost--) {
-        for (size_t dim = 0; dim < tuner->space.count; dim++) {
-            if (pb_space_is_cost(&tuner->space, dim) != (cost == 1) || tuner->exhausted ||
-                pb_search_meets(tuner, tuner->incumbent)) {
-                continue;
-            }
-            size_t from = closest(tuner);
+    size_t order[PB_VARY_MAX];
 
-            from = pb_space_inside(&tuner->space, &tuner->candidates[from].point) ? from : start;
-            if (cost == 1) {
-                PB_TRY(bracket_both(tuner, dim, from, err));
-                continue;
-            }
-            for (uint32_t i = 0; i < tuner->space.dims[dim].count && !tuner->exhausted &&
-                                 !pb_search_meets(tuner, tuner->incumbent);
-                 i++) {
-                struct pb_point base = tuner->candidates[from].point;
-                size_t number = 0;
+    pb_space_order(&tuner->space, order);
+    for (size_t i = 0; i < tuner->space.count && !finished(tuner); i++) {
+        size_t from = closest(tuner);
 
-                PB_TRY(pb_search_propose_along(tuner, &base, dim, i, &number, err));
-            }
-        }
+        from = pb_space_inside(&tuner->space, &tuner->candidates[from].point) ? from : start;
+        PB_TRY(pb_space_is_cost(&tuner->space, order[i]) ? bracket_both(tuner, order[i], from, err)
+                                                         : try_each(tuner, order[i], from, err));
     }
     return PB_OK;
 }

@@ -68,7 +68,7 @@ static enum pb_status keep_line(struct pb_journal *journal, const char *text, si
                                 struct pb_error *err)
 {
     cJSON *line = cJSON_ParseWithLength(text, len);
-    cJSON **grown = realloc(journal->lines, (journal->count + 1) * sizeof(*grown));
+    cJSON **grown = realloc(journal->lines, (journal->count + 1) * sizeof(void *));
 
     journal->lines = grown != NULL ? grown : journal->lines;
     if (line == NULL || grown == NULL) {

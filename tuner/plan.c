@@ -4,9 +4,9 @@
 #include "tuner/tuner_internal.h"
 
 /* What a scenario without a budget may spend. */
-#define BUDGET_TIME_NS       (15 * 60 * PB_NS_PER_S)
+#define BUDGET_TIME_NS       (INT64_C(900) * PB_NS_PER_S)
 #define BUDGET_RUNS          60
-#define QUICK_BUDGET_TIME_NS (5 * 60 * PB_NS_PER_S)
+#define QUICK_BUDGET_TIME_NS (INT64_C(300) * PB_NS_PER_S)
 #define QUICK_BUDGET_RUNS    30
 #define MOST_RUNS            100000
 /* Six: the fewest pairs whose interval reaches 95 %. */

@@ -136,7 +136,7 @@ static cJSON *objective_row(const struct pb_tuner *tuner, const struct paired *p
     const struct pb_objective *objective = &tuner->scenario->objectives[i];
     struct pb_pooled now = pb_report_pool(tuner, &paired->now, i),
                      use = pb_report_pool(tuner, &paired->use, i);
-    double a[PB_TUNE_PAIRS_MAX], b[PB_TUNE_PAIRS_MAX];
+    double a[PB_TUNE_PAIRS_MAX] = { 0 }, b[PB_TUNE_PAIRS_MAX] = { 0 };
     const struct pb_ruling *ruling = &tuner->candidates[tuner->incumbent].ruling;
     cJSON *row = cJSON_CreateObject();
 
@@ -163,7 +163,7 @@ static cJSON *metric_row(const struct pb_tuner *tuner, const struct paired *pair
                          const char *name, const char *unit,
                          double (*value)(const struct pb_trial_result *run))
 {
-    double a[PB_TUNE_PAIRS_MAX], b[PB_TUNE_PAIRS_MAX];
+    double a[PB_TUNE_PAIRS_MAX] = { 0 }, b[PB_TUNE_PAIRS_MAX] = { 0 };
     cJSON *row = cJSON_CreateObject();
 
     for (size_t p = 0; p < paired->now.count; p++) {

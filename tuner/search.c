@@ -44,7 +44,8 @@ static enum pb_status accept(struct pb_tuner *tuner, size_t number, struct pb_er
     char text[400];
 
     say_accepted(tuner, number, text, sizeof(text));
-    PB_TRY(pb_bench_note(tuner, "accepted", number, "from", tuner->incumbent, text, err));
+    PB_TRY(pb_bench_note(tuner, &(struct pb_note){ "accepted", number, "from", tuner->incumbent },
+                         text, err));
     tuner->candidates[number].accepted = true;
     tuner->incumbent = number;
     return PB_OK;
@@ -64,7 +65,8 @@ static enum pb_status roll_back(struct pb_tuner *tuner, size_t number, struct pb
     } else {
         snprintf(text, sizeof(text), "%s", candidate->ruling.reason);
     }
-    return pb_bench_note(tuner, "rolled_back", number, "to", tuner->incumbent, text, err);
+    return pb_bench_note(tuner, &(struct pb_note){ "rolled_back", number, "to", tuner->incumbent },
+                         text, err);
 }
 
 /* May this candidate replace the incumbent? */
@@ -228,48 +230,60 @@ static enum pb_status retreat(struct pb_tuner *tuner, struct pb_error *err)
     return roll_back(tuner, fallen, err);
 }
 
-/* A dimension that costs nothing: does another value of it carry a cheaper pool? */
-static enum pb_status try_carrying(struct pb_tuner *tuner, size_t dim, size_t cost_dim,
-                                   struct pb_error *err)
+/* One fewer worker with another value of a dimension that costs nothing. */
+static enum pb_status try_carrying(struct pb_tuner *tuner, size_t dim, uint32_t value,
+                                   size_t cost_dim, struct pb_error *err)
+{
+    struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
+    size_t number = 0;
+
+    if (base.index[cost_dim] == 0 || base.index[dim] == value) {
+        return PB_OK;
+    }
+    base.index[cost_dim]--;
+    PB_TRY(pb_search_propose_along(tuner, &base, dim, value, &number, err));
+    return number == tuner->incumbent ? shrink(tuner, cost_dim, err) : PB_OK;
+}
+
+/* Does a value of this dimension carry a cheaper pool? */
+static enum pb_status carry(struct pb_tuner *tuner, size_t dim, size_t cost_dim,
+                            struct pb_error *err)
 {
     for (uint32_t i = 0; i < tuner->space.dims[dim].count && !finished(tuner); i++) {
-        struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
-        size_t number = 0;
-
-        if (base.index[cost_dim] == 0 || base.index[dim] == i) {
-            continue;
-        }
-        base.index[cost_dim]--;
-        PB_TRY(pb_search_propose_along(tuner, &base, dim, i, &number, err));
-        if (number == tuner->incumbent) {
-            PB_TRY(shrink(tuner, cost_dim, err));
-        }
+        PB_TRY(try_carrying(tuner, dim, i, cost_dim, err));
     }
     return PB_OK;
+}
+
+/* A step down, and where that was no better a step up, each within reach. */
+static enum pb_status step_both(struct pb_tuner *tuner, size_t dim, uint32_t step,
+                                struct pb_error *err)
+{
+    struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
+    uint32_t here = base.index[dim], last = (uint32_t)tuner->space.dims[dim].count - 1;
+    uint32_t down =
+        larger(pb_space_reach(&tuner->space, dim, here, false), here > step ? here - step : 0);
+    uint32_t up = smaller(pb_space_reach(&tuner->space, dim, here, true),
+                          step < last - here ? here + step : last);
+    size_t number = 0;
+
+    PB_TRY(pb_search_propose_along(tuner, &base, dim, down, &number, err));
+    if (candidate_at(tuner, tuner->incumbent)->point.index[dim] != here) {
+        return PB_OK;
+    }
+    return pb_search_propose_along(tuner, &base, dim, up, &number, err);
 }
 
 /* Follows a measured cost, or the margin, downhill along an ordered dimension. */
 static enum pb_status descend(struct pb_tuner *tuner, size_t dim, struct pb_error *err)
 {
-    const struct pb_dimension *d = &tuner->space.dims[dim];
-    uint32_t step = larger(1, (uint32_t)d->count / 4);
+    uint32_t step = larger(1, (uint32_t)tuner->space.dims[dim].count / 4);
 
     while (step > 0 && !finished(tuner)) {
-        struct pb_point base = candidate_at(tuner, tuner->incumbent)->point;
-        uint32_t here = base.index[dim];
-        uint32_t down =
-            larger(pb_space_reach(&tuner->space, dim, here, false), here > step ? here - step : 0);
-        uint32_t up = smaller(pb_space_reach(&tuner->space, dim, here, true),
-                              smaller(here + step, (uint32_t)d->count - 1));
-        size_t number = 0;
+        size_t before = tuner->incumbent;
 
-        PB_TRY(pb_search_propose_along(tuner, &base, dim, down, &number, err));
-        if (number != tuner->incumbent || down == here) {
-            PB_TRY(pb_search_propose_along(tuner, &base, dim, up, &number, err));
-        }
-        if (candidate_at(tuner, tuner->incumbent)->point.index[dim] == here) {
-            step /= 2;
-        }
+        PB_TRY(step_both(tuner, dim, step, err));
+        step = tuner->incumbent == before ? step / 2 : step;
     }
     return PB_OK;
 }
@@ -301,7 +315,7 @@ static enum pb_status improve_dimension(struct pb_tuner *tuner, size_t dim, stru
         return retreat(tuner, err);
     }
     if (tuner->plan.cost_known && cost_dim >= 0) {
-        return try_carrying(tuner, dim, (size_t)cost_dim, err);
+        return carry(tuner, dim, (size_t)cost_dim, err);
     }
     return tuner->space.dims[dim].ordered ? descend(tuner, dim, err) : try_each(tuner, dim, err);
 }
@@ -309,12 +323,28 @@ static enum pb_status improve_dimension(struct pb_tuner *tuner, size_t dim, stru
 /* Cost dimensions first: they need no luck. */
 static enum pb_status improve_round(struct pb_tuner *tuner, struct pb_error *err)
 {
-    for (int cost = 1; cost >= 0; cost--) {
-        for (size_t dim = 0; dim < tuner->space.count && !finished(tuner); dim++) {
-            if (pb_space_is_cost(&tuner->space, dim) == (cost == 1)) {
-                PB_TRY(improve_dimension(tuner, dim, err));
-            }
+    size_t order[PB_VARY_MAX];
+
+    pb_space_order(&tuner->space, order);
+    for (size_t i = 0; i < tuner->space.count && !finished(tuner); i++) {
+        PB_TRY(improve_dimension(tuner, order[i], err));
+    }
+    return PB_OK;
+}
+
+/* Rounds until one changes nothing.  An original that stands outside stays when nothing inside the
+ * declared range was better. */
+static enum pb_status improve(struct pb_tuner *tuner, struct pb_error *err)
+{
+    size_t before = tuner->candidate_count; /* no candidate */
+
+    for (int round = 0; round < ROUNDS_MAX && tuner->incumbent != before; round++) {
+        before = tuner->incumbent;
+        if (!pb_search_meets(tuner, before) || finished(tuner) ||
+            !pb_space_inside(&tuner->space, &candidate_at(tuner, before)->point)) {
+            break;
         }
+        PB_TRY(improve_round(tuner, err));
     }
     return PB_OK;
 }
@@ -381,17 +411,7 @@ enum pb_status pb_search(struct pb_tuner *tuner, struct pb_error *err)
     if (!pb_search_meets(tuner, tuner->incumbent)) {
         PB_TRY(pb_search_feasible(tuner, start, err));
     }
-    for (int round = 0; round < ROUNDS_MAX && pb_search_meets(tuner, tuner->incumbent); round++) {
-        size_t before = tuner->incumbent;
-
-        if (!pb_space_inside(&tuner->space, &candidate_at(tuner, before)->point)) {
-            break; /* the original stands outside, and nothing inside was better */
-        }
-        PB_TRY(improve_round(tuner, err));
-        if (tuner->incumbent == before || finished(tuner)) {
-            break;
-        }
-    }
+    PB_TRY(improve(tuner, err));
     if (tuner->plan.exhaustive) {
         PB_TRY(sweep(tuner, err));
     }

@@ -251,6 +251,19 @@ bool pb_space_is_cost(const struct pb_space *space, size_t dim)
            space->dims[dim].ordered;
 }
 
+void pb_space_order(const struct pb_space *space, size_t ret_order[PB_VARY_MAX])
+{
+    size_t count = 0;
+
+    for (int cost = 1; cost >= 0; cost--) {
+        for (size_t i = 0; i < space->count; i++) {
+            if (pb_space_is_cost(space, i) == (cost == 1)) {
+                ret_order[count++] = i;
+            }
+        }
+    }
+}
+
 uint32_t pb_space_reach(const struct pb_space *space, size_t dim, uint32_t from, bool up)
 {
     const struct pb_dimension *d = &space->dims[dim];

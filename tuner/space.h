@@ -66,6 +66,9 @@ size_t pb_space_changes(const struct pb_space *space, const struct pb_point *a,
 /* Size and overflow: the number of workers depends on it alone. */
 bool pb_space_is_cost(const struct pb_space *space, size_t dim);
 
+/* All dimensions, those that cost workers first, into `ret_order`. */
+void pb_space_order(const struct pb_space *space, size_t ret_order[PB_VARY_MAX]);
+
 /* Farthest index that one accepted step may reach along `dim` from `from`, downward or upward:
  * tune.max_change workers, or else max(2, half), but then always to the next declared value.
  * Dimensions that count no workers are not bounded.  `from` itself at the end of the range. */

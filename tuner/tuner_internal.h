@@ -160,10 +160,15 @@ size_t pb_bench_results(const struct pb_tuner *tuner, size_t candidate, bool con
                         bool stress, const struct pb_trial_entry **ret_entries, size_t size);
 /* The value of a measured cost in one run; the number of workers is not one. */
 double pb_bench_measured_cost(const struct pb_tuner *tuner, const struct pb_trial_result *run);
-/* Notes a line about a candidate: {"type", "setting", KEY: other, "reason"}; `key` may be NULL. */
-PB_MUST_USE enum pb_status pb_bench_note(struct pb_tuner *tuner, const char *type, size_t candidate,
-                                         const char *key, size_t other, const char *reason,
-                                         struct pb_error *err);
+/* A line about a candidate: {"type", "setting", KEY: the other's setting, "reason"}. */
+struct pb_note {
+    const char *type;
+    size_t candidate;
+    const char *key; /* NULL: no other */
+    size_t other;
+};
+PB_MUST_USE enum pb_status pb_bench_note(struct pb_tuner *tuner, const struct pb_note *note,
+                                         const char *reason, struct pb_error *err);
 /* Notes a line made with the tuner's fill; takes it. */
 PB_MUST_USE enum pb_status pb_bench_line(struct pb_tuner *tuner, cJSON *line, struct pb_error *err);
 /* Tells the caller's progress function; `text` "" while a trial runs. */
