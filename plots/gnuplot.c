@@ -211,6 +211,7 @@ static void trim(char *words)
             *out++ = ' ';
         }
     }
+    out -= out > words && out[-1] == ' ';
     *out = '\0';
 }
 

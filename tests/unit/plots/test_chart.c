@@ -332,6 +332,24 @@ PB_TEST(runs_are_overlaid_with_their_names)
     free(html);
 }
 
+PB_TEST(a_png_is_drawn_on_request_from_the_same_script)
+{
+    struct pb_chart_options options = { .png = true };
+    struct pb_chart_report drawn = { 0 };
+    char folder[300];
+
+    in(pb_test_folder(), "png", folder);
+    pb_made_run_folder(folder, &plain);
+    PB_ASSERT_OK(pb_charts_run(folder, &options, &drawn, NULL));
+    ck_assert(exists(folder, "charts/percentiles.png") == have_gnuplot());
+    ck_assert(exists(folder, "charts/timeline.png") == have_gnuplot());
+    ck_assert(!exists(folder, "charts/.percentiles-png.gp"));
+    /* A later drawing without it leaves no older picture behind. */
+    options.png = false;
+    PB_ASSERT_OK(pb_charts_run(folder, &options, &drawn, NULL));
+    ck_assert(!exists(folder, "charts/percentiles.png"));
+}
+
 PB_TEST(without_gnuplot_scripts_and_data_are_still_written)
 {
     char folder[300], *path = strdup(getenv("PATH"));
