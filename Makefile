@@ -60,7 +60,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: install-build ## build the program (build/poolbench) and the static library
-	@$(MAKE) --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a
 
 run: install-run build ## install what is missing, build, and do the main job: run, judge, chart and tune a scenario
 	@tools/main-job $(PROGRAM)

@@ -61,6 +61,16 @@ static const char *in_unit(const char *unit, double value, char *text)
     return strcmp(unit, "per_s") == 0 ? pb_format_rate(value, text) : pb_format_number(value, text);
 }
 
+/* A share of busy time: one decimal, in a column. */
+static const char *busy_text(double ratio, char *text)
+{
+    if (isnan(ratio)) {
+        return "-";
+    }
+    (void)snprintf(text, PB_QUANTITY_TEXT, "%.1f %%", 100 * ratio);
+    return text;
+}
+
 static void print_line_one(FILE *out, const cJSON *json)
 {
     const char *answer = pb_json_str(json, "answer", "?");
@@ -188,7 +198,7 @@ static void print_stress(FILE *out, const cJSON *json)
     }
     (void)fprintf(out, ": p99 %s, busy %s, %s (measured, %lld runs)\n",
                   in_unit("ns", pb_json_num(stress, "p99_ns", NO_NUMBER), p99),
-                  in_unit("ratio", pb_json_num(stress, "utilization_ratio", NO_NUMBER), busy),
+                  busy_text(pb_json_num(stress, "utilization_ratio", NO_NUMBER), busy),
                   pb_json_str(stress, "answer", "?"), (long long)pb_json_int(stress, "runs", 0));
 }
 
@@ -207,7 +217,7 @@ static void print_tried(FILE *out, const cJSON *json)
     cJSON_ArrayForEach(row, pb_json_at(json, "settings"))
     {
         (void)fprintf(out, "  %7s %10s %5lld  %-13s ",
-                      in_unit("ratio", pb_json_num(row, "utilization_ratio", NO_NUMBER), busy),
+                      busy_text(pb_json_num(row, "utilization_ratio", NO_NUMBER), busy),
                       in_unit("ns", pb_json_num(row, "p99_ns", NO_NUMBER), p99),
                       (long long)pb_json_int(row, "runs", 0), pb_json_str(row, "answer", "?"));
         print_setting(out, pb_json_at(row, "setting"));
