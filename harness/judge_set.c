@@ -361,8 +361,14 @@ static enum pb_verdict decide(const struct pb_set *set, char *reason, size_t siz
             return order[i].verdict;
         }
     }
-    (void)count_runs(set, PB_VERDICT_PASS, &first);
-    (void)snprintf(reason, size, "Over %zu runs: %s", set->count, run_reason(set, first));
+    if (count_runs(set, PB_VERDICT_PASS, &first) == 0) {
+        /* Alone, each run was too short; a run's own sentence would say so and mislead. */
+        (void)snprintf(reason, size,
+                       "Every objective holds over %zu runs, which no run alone shows.",
+                       set->count);
+    } else {
+        (void)snprintf(reason, size, "Over %zu runs: %s", set->count, run_reason(set, first));
+    }
     return PB_VERDICT_PASS;
 }
 

@@ -26,18 +26,29 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return remove(path);
 }
 
-static char folder[64];
+/* One folder a process, removed at its end, with one inside for each call. */
+static char base_folder[32];
+static pid_t base_owner;
 
 static void remove_folder(void)
 {
-    (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (base_owner == getpid()) {
+        (void)nftw(base_folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    }
 }
 
 const char *pb_test_folder(void)
 {
-    (void)snprintf(folder, sizeof(folder), "/tmp/pb-test-XXXXXX");
+    static char folder[64];
+
+    if (base_owner != getpid()) {
+        base_owner = getpid();
+        (void)snprintf(base_folder, sizeof(base_folder), "/tmp/pb-test-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(base_folder));
+        (void)atexit(remove_folder);
+    }
+    (void)snprintf(folder, sizeof(folder), "%s/XXXXXX", base_folder);
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    (void)atexit(remove_folder);
     return folder;
 }
 
