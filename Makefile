@@ -28,10 +28,10 @@ CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. -Itests
 CFLAGS   := -std=c11 -pthread -fno-common -ffp-contract=off $(WARN) $(MODE_$(MODE)) $(EXTRA_CFLAGS)
 LDLIBS   := -lcjson -lz -lm
 
-# Tests make the n-th allocation fail (tests/support/alloc.h).
+# Tests make the n-th allocation or thread fail (tests/support/alloc.h, threads.h).
 comma    := ,
 WRAP     := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc aligned_alloc posix_memalign \
-              strdup strndup asprintf vasprintf realpath _mark_point _ck_assert_failed)
+              strdup strndup asprintf vasprintf realpath _mark_point _ck_assert_failed pthread_create)
 
 LAYERS   := base pool workload harness tuner plots
 LIB_SRC  := $(wildcard $(LAYERS:%=%/*.c))
