@@ -3,7 +3,22 @@
 #include "pool/futex.h"
 #include "pool/pool_internal.h"
 
-#define CANCEL_LOOKS 1000
+/* The timer sleeps at least so long, however short the timeouts are. */
+#define TIMER_REST_NS (20 * PB_NS_PER_US)
+
+/* Tells `done` and counts, as pb_report does; without the lock meanwhile, so that `done` may wait
+ * for whoever is about to cancel something. */
+static void report_unlocked(struct pb_pool *pool, const struct pb_completion *completion)
+    PB_REQUIRES(pool->timer_lock);
+static void report_unlocked(struct pb_pool *pool, const struct pb_completion *completion)
+{
+    if (pool->config.done) {
+        pb_mutex_unlock(&pool->timer_lock);
+        pool->config.done(pool->config.ctx, completion);
+        pb_mutex_lock(&pool->timer_lock);
+    }
+    pb_count_one(&pool->timer_tally.outcomes[completion->outcome]);
+}
 
 void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
                       enum pb_outcome outcome, int64_t now_ns)
@@ -15,8 +30,22 @@ void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
                                         .decider = PB_DECIDER_TIMER,
                                         .cpu_ns = -1 };
 
-    pb_report(pool, &completion, &pool->timer_tally);
     pb_count_one(&pool->timer_tally.released);
+    report_unlocked(pool, &completion);
+}
+
+/* The place of a decided request is given back before its worker is back, because the worker no
+ * longer counts as alive. */
+static void release_place(struct pb_pool *pool, struct pb_worker *worker)
+    PB_REQUIRES(pool->timer_lock);
+static void release_place(struct pb_pool *pool, struct pb_worker *worker)
+{
+    pb_mutex_lock(&pool->lock);
+    if (atomic_load(&worker->claimed_ns) != 0 && !worker->gone_running) {
+        worker->gone_running = true;
+        pb_count_one(&pool->timer_tally.released);
+    }
+    pb_mutex_unlock(&pool->lock);
 }
 
 /* Tries to decide what `worker` runs now, in state `running`. */
@@ -32,7 +61,7 @@ static bool claim_state(struct pb_pool *pool, struct pb_worker *worker, uint32_t
                                         (running & ~PB_RUN_MASK) | PB_RUN_CLAIMED)) {
         return false;
     }
-    /* Ours: the worker does not touch `current` before it sees RELEASED. */
+    /* Ours: the worker does not touch `current`, or leave, before it sees RELEASED. */
     int64_t started_ns = atomic_load_explicit(&worker->started_ns, memory_order_relaxed);
     struct pb_completion completion = { .request = &worker->current,
                                         .outcome = outcome,
@@ -44,9 +73,12 @@ static bool claim_state(struct pb_pool *pool, struct pb_worker *worker, uint32_t
                                         .cpu_ns = -1 };
 
     atomic_store(&worker->claimed_ns, now_ns);
+    if (outcome == PB_OUTCOME_WORKER_LOST) {
+        release_place(pool, worker);
+    }
     atomic_store_explicit(&worker->token.set, 1, memory_order_release);
     pb_futex_wake(&worker->token.set);
-    pb_report(pool, &completion, &pool->timer_tally);
+    report_unlocked(pool, &completion);
     /* release: pairs with the acquire in come_back; our reading of `current` is over. */
     atomic_store_explicit(&worker->run_state, (running & ~PB_RUN_MASK) | PB_RUN_RELEASED,
                           memory_order_release);
@@ -87,8 +119,9 @@ static int64_t expire_running(struct pb_pool *pool, int64_t now_ns) PB_REQUIRES(
 static int64_t expire_running(struct pb_pool *pool, int64_t now_ns)
 {
     int64_t timeout_ns = pool->config.operation_timeout_ns, next_ns = now_ns + timeout_ns;
+    uint32_t used = atomic_load(&pool->slots_used);
 
-    for (uint32_t i = 0; i < pool->slots; i++) {
+    for (uint32_t i = 0; i < used; i++) {
         struct pb_worker *worker = &pool->workers[i];
         uint32_t state = atomic_load_explicit(&worker->run_state, memory_order_acquire);
         int64_t started_ns = atomic_load_explicit(&worker->started_ns, memory_order_relaxed);
@@ -121,67 +154,76 @@ void *pb_timer_main(void *arg)
     (void)pthread_setname_np(pthread_self(), "pb-timer");
     pb_mutex_lock(&pool->timer_lock);
     while (!atomic_load(&pool->stopping)) {
-        int64_t next_ns = pb_expire(pool);
+        int64_t next_ns = pb_expire(pool), soonest_ns = pb_now_ns() + TIMER_REST_NS;
 
         if (!atomic_load(&pool->stopping)) {
-            (void)pb_cond_wait_until(&pool->timer_cond, &pool->timer_lock, next_ns);
+            (void)pb_cond_wait_until(&pool->timer_cond, &pool->timer_lock,
+                                     next_ns > soonest_ns ? next_ns : soonest_ns);
         }
     }
     pb_mutex_unlock(&pool->timer_lock);
     return NULL;
 }
 
-/* A request seen on a worker: decide it if it still runs there.  1 yes, 0 not here, -1 not yet to
- * be seen, look again. */
-static int cancel_on(struct pb_pool *pool, struct pb_worker *worker, uint64_t ticket,
-                     int64_t now_ns) PB_REQUIRES(pool->timer_lock);
-static int cancel_on(struct pb_pool *pool, struct pb_worker *worker, uint64_t ticket,
-                     int64_t now_ns)
+/* Decides the request with `ticket` if `worker` runs it, or is about to. */
+static bool cancel_on(struct pb_pool *pool, struct pb_worker *worker, uint64_t ticket)
+    PB_REQUIRES(pool->timer_lock);
+static bool cancel_on(struct pb_pool *pool, struct pb_worker *worker, uint64_t ticket)
 {
-    uint32_t state = atomic_load(&worker->run_state);
+    for (;;) {
+        uint32_t state = atomic_load(&worker->run_state);
 
-    if (atomic_load(&worker->ticket) != ticket + 1) {
-        return 0;
+        if (atomic_load(&worker->ticket) != ticket + 1) {
+            return false;
+        }
+        if (atomic_load(&worker->run_state) != state) {
+            continue; /* the two did not belong together */
+        }
+        switch ((enum pb_run_phase)(state & PB_RUN_MASK)) {
+        case PB_RUN_RUNNING:
+            if (claim_state(pool, worker, state, PB_OUTCOME_CANCELLED, pb_pool_now_ns(pool))) {
+                return true;
+            }
+            break;
+        case PB_RUN_CLAIMED:
+        case PB_RUN_RELEASED:
+            return false; /* decided by somebody else */
+        case PB_RUN_NONE:
+            (void)sched_yield(); /* a few instructions from its start, or from its end */
+            break;
+        }
     }
-    if ((state & PB_RUN_MASK) == PB_RUN_RUNNING) {
-        /* The state was read before the ticket was found unchanged: it is this request's run. */
-        return claim_state(pool, worker, state, PB_OUTCOME_CANCELLED, now_ns) ? 1 : -1;
-    }
-    return -1;
 }
 
 enum pb_status pb_pool_cancel(struct pb_pool *pool, uint64_t ticket)
 {
-    enum pb_status status = PB_ENOENT;
+    bool cancelled = false;
 
+    if (pb_pool_is_dead(pool)) {
+        return PB_ECLOSED;
+    }
     if (ticket >= pb_ring_accepted(&pool->ring)) {
         return PB_ENOENT;
     }
-    /* Queued: the mark is seen by whoever pops it. */
-    atomic_store(&pool->ring.cancelled[ticket & pool->ring.mask], ticket + 1);
+    /* Queued: the mark is seen by whoever takes it, after moving `head`.  seq_cst on both sides. */
+    pb_ring_mark_cancelled(&pool->ring, ticket);
     if (atomic_load(&pool->ring.head) <= ticket) {
         return PB_OK;
     }
-    /* Popped, perhaps a moment ago: the worker may not have published its run yet. */
-    pb_mutex_lock(&pool->timer_lock);
-    for (int look = 0; look < CANCEL_LOOKS && status != PB_OK; look++) {
-        int found = 0;
+    /* Taken: a worker that has not decided it yet has it announced. */
+    uint32_t used = atomic_load(&pool->slots_used);
 
-        for (uint32_t i = 0; i < pool->slots && found == 0; i++) {
-            found = cancel_on(pool, &pool->workers[i], ticket, pb_pool_now_ns(pool));
-        }
-        if (found == 0 && look > 2) {
-            break;
-        }
-        if (found > 0) {
-            status = PB_OK;
-            pb_ask_keeper(pool);
-        } else {
-            (void)sched_yield();
-        }
+    pb_mutex_lock(&pool->timer_lock);
+    for (uint32_t i = 0; i < used && !cancelled; i++) {
+        cancelled = cancel_on(pool, &pool->workers[i], ticket);
     }
     pb_mutex_unlock(&pool->timer_lock);
-    return status;
+    if (!cancelled) {
+        return PB_ENOENT;
+    }
+    pb_ask_keeper(pool); /* it watches whether the worker comes back */
+    pb_tell_empty(pool);
+    return PB_OK;
 }
 
 void pb_pool_stall(struct pb_pool *pool, int64_t until_ns)
@@ -189,43 +231,9 @@ void pb_pool_stall(struct pb_pool *pool, int64_t until_ns)
     atomic_store(&pool->stall_until_ns, until_ns);
 }
 
-/* Takes the worker out of the count; false: it is not alive any more. */
-static bool mark_killed(struct pb_pool *pool, struct pb_worker *worker, bool *ret_running)
-    PB_REQUIRES(pool->timer_lock);
-static bool mark_killed(struct pb_pool *pool, struct pb_worker *worker, bool *ret_running)
-{
-    pb_mutex_lock(&pool->lock);
-    bool alive = worker->state == PB_SLOT_ALIVE;
-
-    if (alive) {
-        /* Claimed under timer_lock, which we hold: the answer cannot change before the claim. */
-        *ret_running = (atomic_load(&worker->run_state) & PB_RUN_MASK) != PB_RUN_NONE;
-        worker->state = PB_SLOT_GONE;
-        worker->leave_reason = "killed";
-        atomic_store(&worker->must_leave, true);
-        pool->alive--;
-        pool->gone++;
-        pool->owed++;
-        pb_update_limit_locked(pool);
-    }
-    pb_mutex_unlock(&pool->lock);
-    return alive;
-}
-
-/* Gives the place of a killed worker's request back, if it really holds one that we decided. */
-static void release_place(struct pb_pool *pool, struct pb_worker *worker)
-    PB_REQUIRES(pool->timer_lock);
-static void release_place(struct pb_pool *pool, struct pb_worker *worker)
-{
-    pb_mutex_lock(&pool->lock);
-    if (atomic_load(&worker->claimed_ns) != 0 && !worker->gone_running) {
-        worker->gone_running = true;
-        pb_count_one(&pool->timer_tally.released);
-    }
-    pb_mutex_unlock(&pool->lock);
-}
-
-static struct pb_worker *nth_alive(struct pb_pool *pool, uint32_t ordinal)
+/* Takes the `ordinal`-th alive worker out of the count; NULL: fewer are alive.  `ret_parked`: it
+ * was on the idle list, and is owed a message. */
+static struct pb_worker *mark_killed(struct pb_pool *pool, uint32_t ordinal, bool *ret_parked)
 {
     struct pb_worker *worker = NULL;
 
@@ -235,35 +243,60 @@ static struct pb_worker *nth_alive(struct pb_pool *pool, uint32_t ordinal)
             worker = &pool->workers[i];
         }
     }
+    if (worker) {
+        worker->state = PB_SLOT_GONE;
+        worker->leave_reason = "killed";
+        atomic_store(&worker->must_leave, true);
+        pb_leaves_alive_locked(pool, worker);
+        pool->gone++;
+        pool->owed++;
+        pb_update_limit_locked(pool);
+        *ret_parked = pb_idle_remove(pool, worker);
+    }
     pb_mutex_unlock(&pool->lock);
     return worker;
 }
 
+/* What a killed worker runs, or is about to run, is lost. */
+static void take_its_request(struct pb_pool *pool, struct pb_worker *worker)
+    PB_REQUIRES(pool->timer_lock);
+static void take_its_request(struct pb_pool *pool, struct pb_worker *worker)
+{
+    uint32_t state;
+
+    /* The worker moves `head`, then looks at must_leave; we set must_leave, then look at `head`,
+     * which makes its ticket known: so one sees the other. */
+    (void)atomic_load(&pool->ring.head);
+    while (((state = atomic_load(&worker->run_state)) & PB_RUN_MASK) == PB_RUN_NONE &&
+           atomic_load(&worker->ticket) != 0) {
+        (void)sched_yield(); /* a few instructions from its start, or from its end */
+    }
+    (void)claim_state(pool, worker, state, PB_OUTCOME_WORKER_LOST, pb_pool_now_ns(pool));
+    release_place(pool, worker); /* decided earlier, and the worker not back since */
+}
+
 enum pb_status pb_pool_kill_worker(struct pb_pool *pool, uint32_t ordinal, uint32_t *ret_slot)
 {
-    bool running = false;
+    bool parked = false;
 
+    if (pb_pool_is_dead(pool)) {
+        return PB_ECLOSED;
+    }
+    /* Held to the end: a slot is given to the next worker under timer_lock only. */
     pb_mutex_lock(&pool->timer_lock);
-    struct pb_worker *worker = nth_alive(pool, ordinal);
-    bool killed = worker && mark_killed(pool, worker, &running);
+    struct pb_worker *worker = mark_killed(pool, ordinal, &parked);
 
-    if (killed) {
-        /* Idle: told by a message.  Running: its request is lost, and it sees on return that it
-         * must leave.  Between the two: it sees must_leave before it parks or takes the next
-         * request. */
-        if (pb_claim(pool, worker, PB_OUTCOME_WORKER_LOST, pb_pool_now_ns(pool)) || running) {
-            release_place(pool, worker);
-        }
-        if (pb_idle_remove(pool, worker)) {
-            pb_send_word(worker, PB_WORD_LEAVE);
-        }
-        if (ret_slot) {
-            *ret_slot = worker->slot;
-        }
+    if (worker && parked) {
+        pb_send_word(worker, PB_WORD_LEAVE);
+    } else if (worker) {
+        take_its_request(pool, worker);
     }
     pb_mutex_unlock(&pool->timer_lock);
-    if (!killed) {
+    if (!worker) {
         return PB_ENOENT;
+    }
+    if (ret_slot) {
+        *ret_slot = worker->slot;
     }
     pb_ask_keeper(pool);
     pb_tell_empty(pool);

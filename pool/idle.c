@@ -106,8 +106,13 @@ void pb_wake_for_work(struct pb_pool *pool)
     uint32_t searchers = atomic_load(&pool->searchers);
 
     do {
-        if (atomic_load(&pool->idle_count) == 0 || searchers >= pool->max_searchers ||
-            searchers >= pb_ring_length(&pool->ring)) {
+        if (atomic_load(&pool->idle_count) == 0) {
+            if (atomic_load_explicit(&pool->can_grow, memory_order_relaxed)) {
+                pb_ask_keeper(pool);
+            }
+            return;
+        }
+        if (searchers >= pool->max_searchers || searchers >= pb_ring_length(&pool->ring)) {
             return;
         }
     } while (!atomic_compare_exchange_weak(&pool->searchers, &searchers, searchers + 1));

@@ -11,8 +11,8 @@
 
 void pb_ask_keeper(struct pb_pool *pool)
 {
-    if (atomic_load_explicit(&pool->want, memory_order_relaxed) == 0 &&
-        atomic_exchange(&pool->want, 1) == 0) {
+    /* seq_cst: who finds it 1 is before the keeper's storing 0, and so before the keeper's look. */
+    if (atomic_load(&pool->want) == 0 && atomic_exchange(&pool->want, 1) == 0) {
         pb_futex_wake(&pool->want);
     }
 }
@@ -50,11 +50,37 @@ static struct pb_worker *reserve_slot(struct pb_pool *pool)
         atomic_store(&worker->word, PB_WORD_NONE);
         pool->starting++;
         pool->workers_started++;
+        if (worker->slot >= atomic_load(&pool->slots_used)) {
+            atomic_store(&pool->slots_used, worker->slot + 1);
+        }
         pool->overflow_started += atomic_load(&worker->overflow);
         pb_update_limit_locked(pool);
     }
     pb_mutex_unlock(&pool->lock);
     return worker;
+}
+
+/* Overflow is by count: when a core worker goes, an overflow worker takes its place. */
+static void relabel_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
+static void relabel_locked(struct pb_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        struct pb_worker *worker = &pool->workers[i];
+
+        if ((worker->state == PB_SLOT_ALIVE || worker->state == PB_SLOT_STARTING) &&
+            atomic_load(&worker->overflow)) {
+            atomic_store(&worker->overflow, false);
+            return;
+        }
+    }
+}
+
+void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_worker *worker)
+{
+    pool->alive--;
+    if (!atomic_load(&worker->overflow)) {
+        relabel_locked(pool);
+    }
 }
 
 static void give_slot_back(struct pb_worker *worker)
@@ -68,9 +94,12 @@ static void give_slot_back(struct pb_worker *worker)
     pool->overflow_started -= atomic_load(&worker->overflow);
     pool->owed += worker->replacement;
     pool->workers_failed++;
+    if (!atomic_load(&worker->overflow)) {
+        relabel_locked(pool);
+    }
     pb_update_limit_locked(pool);
     pb_mutex_unlock(&pool->lock);
-    pb_worker_event(worker, PB_POOL_WORKER_FAILED, "no thread");
+    pb_worker_event(worker, PB_POOL_WORKER_FAILED, "no thread", 0);
 }
 
 enum pb_status pb_start_worker(struct pb_pool *pool)
@@ -96,23 +125,35 @@ enum pb_status pb_start_worker(struct pb_pool *pool)
     return PB_OK;
 }
 
+static struct pb_worker *an_ended_one(struct pb_pool *pool)
+{
+    struct pb_worker *worker = NULL;
+
+    pb_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->slots && pool->ended > 0 && !worker; i++) {
+        if (pool->workers[i].state == PB_SLOT_ENDED) {
+            worker = &pool->workers[i];
+        }
+    }
+    pb_mutex_unlock(&pool->lock);
+    return worker;
+}
+
 void pb_join_ended(struct pb_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        struct pb_worker *worker = &pool->workers[i];
+    struct pb_worker *worker;
 
+    while ((worker = an_ended_one(pool))) {
+        /* It has nothing left to do but return: this waits for a moment at most. */
+        (void)pthread_join(worker->thread, NULL);
+        /* timer_lock: a killer may still have the worker in its hands. */
+        pb_mutex_lock(&pool->timer_lock);
         pb_mutex_lock(&pool->lock);
-        bool ended = worker->state == PB_SLOT_ENDED;
-
+        pool->ended--;
+        worker->state = PB_SLOT_FREE;
+        worker->incarnation++;
         pb_mutex_unlock(&pool->lock);
-        if (ended) {
-            /* It has nothing left to do but return: this waits for a moment at most. */
-            (void)pthread_join(worker->thread, NULL);
-            pb_mutex_lock(&pool->lock);
-            worker->state = PB_SLOT_FREE;
-            worker->incarnation++;
-            pb_mutex_unlock(&pool->lock);
-        }
+        pb_mutex_unlock(&pool->timer_lock);
     }
 }
 
@@ -132,14 +173,14 @@ static enum growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *
 
     pb_mutex_lock(&pool->lock);
     uint32_t workers = pool->alive + pool->starting;
-    bool owed = pool->owed > 0 && workers < config->size;
+    bool owed = pool->owed > 0 && workers < config->size + config->max_overflow;
     bool demand = queued > coming + pool->starting;
 
     pb_mutex_unlock(&pool->lock);
     if (atomic_load(&pool->stopping)) {
         return GROWTH_NONE;
     }
-    if (workers < config->size && (!config->lazy || owed || demand)) {
+    if (owed || (workers < config->size && (!config->lazy || demand))) {
         return GROWTH_NOW;
     }
     if (!demand || workers < config->size || workers >= config->size + config->max_overflow) {
@@ -151,44 +192,45 @@ static enum growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *
             return GROWTH_NONE;
         }
         if (now_ns - sent_ns < config->overflow_after_ns) {
-            *next_ns = sent_ns + config->overflow_after_ns;
+            int64_t due_ns = sent_ns + config->overflow_after_ns;
+
+            *next_ns = due_ns < *next_ns ? due_ns : *next_ns;
             return GROWTH_LATER;
         }
     }
     return GROWTH_NOW;
 }
 
-static void grow(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
+/* Starts what is wanted.  False: a worker is wanted, but not before `*next_ns`, or not before
+ * another one has left. */
+static bool start_wanted(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
-    int64_t later_ns = *next_ns;
+    enum growth wanted;
 
     if (now_ns < pool->retry_start_ns) {
         *next_ns = pool->retry_start_ns < *next_ns ? pool->retry_start_ns : *next_ns;
-        return;
+        return false;
     }
-    while (wanted_growth(pool, now_ns, &later_ns) == GROWTH_NOW) {
+    while ((wanted = wanted_growth(pool, now_ns, next_ns)) == GROWTH_NOW) {
         enum pb_status status = pb_start_worker(pool);
 
         if (status != PB_OK) {
             /* No slot: one frees when a worker comes back.  No thread: the machine may recover. */
             pool->retry_start_ns = status == PB_ESYS ? now_ns + RETRY_START_NS : 0;
-            break;
+            return false;
         }
     }
-    *next_ns = later_ns < *next_ns ? later_ns : *next_ns;
+    return wanted == GROWTH_NONE;
 }
 
-/* Overflow is by count: when a core worker goes, an overflow worker takes its place. */
-static void relabel_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
-static void relabel_locked(struct pb_pool *pool)
+static void grow(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        struct pb_worker *worker = &pool->workers[i];
-
-        if (worker->state == PB_SLOT_ALIVE && atomic_load(&worker->overflow)) {
-            atomic_store(&worker->overflow, false);
-            return;
-        }
+    pb_mutex_lock(&pool->lock);
+    pb_update_limit_locked(pool);
+    pb_mutex_unlock(&pool->lock);
+    if (!start_wanted(pool, now_ns, next_ns)) {
+        /* Known: submitters need not ask with every request. */
+        atomic_store(&pool->can_grow, false);
     }
 }
 
@@ -216,10 +258,7 @@ static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
     if (worker->state == PB_SLOT_ALIVE) { /* else killed a moment ago, and leaves for that */
         worker->state = PB_SLOT_LEAVING;
         worker->leave_reason = "idle";
-        pool->alive--;
-        if (!atomic_load(&worker->overflow)) {
-            relabel_locked(pool);
-        }
+        pb_leaves_alive_locked(pool, worker);
         pb_update_limit_locked(pool);
     }
     pb_mutex_unlock(&pool->lock);
@@ -245,7 +284,7 @@ static bool mark_stuck(struct pb_pool *pool, struct pb_worker *worker, int64_t n
         worker->leave_reason = "stuck";
         worker->gone_running = true;
         pb_count_one(&pool->timer_tally.released);
-        pool->alive--;
+        pb_leaves_alive_locked(pool, worker);
         pool->gone++;
         pool->owed++;
         pb_update_limit_locked(pool);
@@ -256,7 +295,9 @@ static bool mark_stuck(struct pb_pool *pool, struct pb_worker *worker, int64_t n
 
 static void find_stuck(struct pb_pool *pool, int64_t now_ns)
 {
-    for (uint32_t i = 0; i < pool->slots; i++) {
+    uint32_t used = atomic_load(&pool->slots_used);
+
+    for (uint32_t i = 0; i < used; i++) {
         struct pb_worker *worker = &pool->workers[i];
 
         if (atomic_load_explicit(&worker->claimed_ns, memory_order_relaxed) == 0) {
@@ -267,22 +308,25 @@ static void find_stuck(struct pb_pool *pool, int64_t now_ns)
 
         pb_mutex_unlock(&pool->timer_lock);
         if (stuck) {
-            pb_worker_event(worker, PB_POOL_WORKER_STUCK, "stuck");
+            pb_worker_event(worker, PB_POOL_WORKER_STUCK, "stuck", 0);
         }
     }
 }
 
-/* The check on ourselves: waiting work, an idle worker and nobody searching cannot last.  If it
- * does, a wake-up was lost, which is a bug; the pool goes on, and the count says so. */
+/* The check on ourselves: one and the same request waiting, an idle worker and nobody searching
+ * cannot last.  If it does, a wake-up was lost, which is a bug; the pool goes on, and the count
+ * says so. */
 static void rescue(struct pb_pool *pool, int64_t now_ns)
 {
-    bool starved = pb_ring_length(&pool->ring) > 0 && atomic_load(&pool->idle_count) > 0 &&
-                   atomic_load(&pool->searchers) == 0;
+    uint64_t ticket;
+    int64_t sent_ns;
 
-    if (!starved) {
+    if (!pb_ring_peek(&pool->ring, &ticket, &sent_ns) || atomic_load(&pool->idle_count) == 0 ||
+        atomic_load(&pool->searchers) > 0) {
         pool->starved_since_ns = 0;
-    } else if (pool->starved_since_ns == 0) {
+    } else if (pool->starved_since_ns == 0 || ticket != pool->starved_ticket) {
         pool->starved_since_ns = now_ns;
+        pool->starved_ticket = ticket;
     } else if (now_ns - pool->starved_since_ns > STARVED_NS) {
         pool->starved_since_ns = 0;
         pb_mutex_lock(&pool->lock);
@@ -314,7 +358,9 @@ void *pb_keeper_main(void *arg)
         atomic_store(&pool->want, 0);
         int64_t next_ns = pb_keep(pool);
 
-        pb_futex_wait(&pool->want, 0, next_ns);
+        if (!atomic_load(&pool->stopping)) {
+            pb_futex_wait(&pool->want, 0, next_ns);
+        }
     }
     return NULL;
 }

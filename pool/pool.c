@@ -1,5 +1,6 @@
 #include "poolbench/pool.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,9 +176,15 @@ static enum pb_status start_services(struct pb_pool *pool, struct pb_error *err)
     if (!pool->real_time) {
         return PB_OK;
     }
-    pool->timer_running = pthread_create(&pool->timer_thread, NULL, pb_timer_main, pool) == 0;
-    pool->keeper_running = pthread_create(&pool->keeper_thread, NULL, pb_keeper_main, pool) == 0;
-    if (!pool->timer_running || !pool->keeper_running) {
+    int rc = pthread_create(&pool->timer_thread, NULL, pb_timer_main, pool);
+
+    pool->timer_running = rc == 0;
+    if (rc == 0) {
+        rc = pthread_create(&pool->keeper_thread, NULL, pb_keeper_main, pool);
+        pool->keeper_running = rc == 0;
+    }
+    if (rc != 0) {
+        errno = rc;
         return pb_fail(err, PB_ESYS, "pool: its timer or keeper thread cannot be created");
     }
     return PB_OK;
@@ -230,8 +237,12 @@ uint32_t pb_pool_slots(const struct pb_pool *pool)
 
 enum pb_status pb_pool_attach(struct pb_pool *pool, void *user, struct pb_submitter **ret_submitter)
 {
-    struct pb_submitter *submitter = zeroed(PB_CACHELINE, sizeof(*submitter));
+    struct pb_submitter *submitter;
 
+    if (pb_pool_is_dead(pool)) {
+        return PB_ECLOSED;
+    }
+    submitter = zeroed(PB_CACHELINE, sizeof(*submitter));
     if (!submitter) {
         return PB_ENOMEM;
     }
@@ -250,12 +261,11 @@ enum pb_status pb_pool_attach(struct pb_pool *pool, void *user, struct pb_submit
 static void cancel_the_rest(struct pb_pool *pool)
 {
     struct pb_request request;
-    uint64_t ticket;
-    bool cancelled;
+    bool marked;
 
     while (pb_undecided(pool) > 0) {
         pb_mutex_lock(&pool->timer_lock);
-        while (pb_ring_pop(&pool->ring, &request, &ticket, &cancelled) == PB_POP_GOT) {
+        while (pb_ring_pop(&pool->ring, NULL, &request, &marked) == PB_POP_GOT) {
             pb_report_queued(pool, &request, PB_OUTCOME_CANCELLED, pb_pool_now_ns(pool));
         }
         for (uint32_t i = 0; i < pool->slots; i++) {
@@ -264,11 +274,12 @@ static void cancel_the_rest(struct pb_pool *pool)
         pb_mutex_unlock(&pool->timer_lock);
         (void)sched_yield();
     }
+    pb_tell_empty(pool);
 }
 
 enum pb_status pb_pool_drain(struct pb_pool *pool, int64_t deadline_ns)
 {
-    if (*(volatile const uint32_t *)pool->living == 0) {
+    if (pb_pool_is_dead(pool)) {
         return PB_ECLOSED;
     }
     /* From here on no submitter can move `tail`: what was accepted is all there is. */
@@ -313,38 +324,61 @@ static bool all_ended_locked(const struct pb_pool *pool)
     return true;
 }
 
+static void wait_for_the_end(struct pb_pool *pool, int64_t wait_ns)
+{
+    int64_t now_ns = pb_now_ns();
+    int64_t deadline_ns = wait_ns < INT64_MAX - now_ns ? now_ns + wait_ns : INT64_MAX;
+
+    pb_mutex_lock(&pool->lock);
+    while (!all_ended_locked(pool) &&
+           pb_cond_wait_until(&pool->changed, &pool->lock, deadline_ns)) {
+    }
+    pb_mutex_unlock(&pool->lock);
+}
+
+/* Threads that have not come back are on their own; true: there are some. */
+static bool let_go_of_the_rest(struct pb_pool *pool)
+{
+    bool some = false;
+
+    pb_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        if (pool->workers[i].state != PB_SLOT_FREE) {
+            (void)pthread_detach(pool->workers[i].thread);
+            some = true;
+        }
+    }
+    pb_mutex_unlock(&pool->lock);
+    return some;
+}
+
 enum pb_status pb_pool_free(struct pb_pool *pool, int64_t stuck_wait_ns)
 {
     if (!pool) {
         return PB_OK;
     }
-    if (*(volatile const uint32_t *)pool->living == 0) {
-        return PB_ECLOSED; /* in a forked child the threads and their locks are not ours */
+    if (pb_pool_is_dead(pool)) {
+        return PB_ECLOSED;
     }
     enum pb_status drained = pb_pool_drain(pool, pb_now_ns());
 
     (void)drained; /* what was left has its outcome: cancelled */
     dismiss(pool);
 
-    int64_t deadline_ns = pb_now_ns() + (stuck_wait_ns > 0 ? stuck_wait_ns : 0);
-
-    pb_mutex_lock(&pool->lock);
-    while (!all_ended_locked(pool) &&
-           pb_cond_wait_until(&pool->changed, &pool->lock, deadline_ns)) {
-    }
-    bool ended = all_ended_locked(pool);
-
-    pb_mutex_unlock(&pool->lock);
-    if (!ended) {
+    wait_for_the_end(pool, stuck_wait_ns);
+    pb_join_ended(pool);
+    if (let_go_of_the_rest(pool)) {
         return PB_ETIMEDOUT; /* somebody still works in this memory: it is left to them */
     }
-    pb_join_ended(pool);
     free_memory(pool);
     return PB_OK;
 }
 
 void pb_pool_tick(struct pb_pool *pool)
 {
+    if (pool->real_time || pb_pool_is_dead(pool)) {
+        return;
+    }
     pb_mutex_lock(&pool->timer_lock);
     (void)pb_expire(pool);
     pb_mutex_unlock(&pool->timer_lock);

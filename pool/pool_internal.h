@@ -53,7 +53,7 @@ struct pb_token {
  * a snapshot older). */
 struct pb_tally {
     _Alignas(PB_CACHELINE) _Atomic uint64_t outcomes[PB_OUTCOME_COUNT];
-    /* Places given back to admission.  release/acquire: see pb_in_system. */
+    /* Places given back to admission.  release/acquire: see pb_released. */
     _Alignas(PB_CACHELINE) _Atomic uint64_t released;
 };
 
@@ -61,7 +61,9 @@ struct pb_worker {
     /* Written by the worker while it runs; another thread reads `current` only after a claim. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t run_state;
     _Atomic int64_t started_ns;
-    _Atomic uint64_t ticket; /* of the request last popped, + 1 */
+    /* Ticket + 1 from just before a request leaves the ring until its outcome is decided; no
+     * callback runs between its appearing and the run's.  See pb_ring_pop. */
+    _Atomic uint64_t ticket;
     struct pb_request current;
     _Atomic int64_t claimed_ns; /* when another thread decided; 0: it did not */
     _Atomic bool must_leave;    /* killed: exit at the next look */
@@ -117,9 +119,12 @@ struct pb_pool {
 
     /* Read on every submit, written when workers come and go. */
     _Alignas(PB_CACHELINE) _Atomic uint64_t limit; /* requests that may be in the system */
-    _Atomic bool can_grow;                         /* fewer workers than size + max_overflow */
+    /* Fewer workers than size + max_overflow, and the keeper does not know already when to start
+     * one. */
+    _Atomic bool can_grow;
     _Atomic int64_t stall_until_ns;
     _Atomic bool stopping;
+    _Atomic uint32_t slots_used; /* slots from here on never had a worker */
 
     /* Read on every submit, written when workers park and wake. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t idle_count; /* Dekker partner of ring.tail */
@@ -144,21 +149,31 @@ struct pb_pool {
     bool keeper_running;
     uint32_t starting PB_GUARDED_BY(lock);
     uint32_t alive PB_GUARDED_BY(lock); /* PB_SLOT_ALIVE */
-    uint32_t gone PB_GUARDED_BY(lock);
+    uint32_t gone PB_GUARDED_BY(lock);  /* PB_SLOT_GONE */
+    uint32_t ended PB_GUARDED_BY(lock); /* PB_SLOT_ENDED */
     uint32_t owed
         PB_GUARDED_BY(lock); /* replacements for killed and stuck workers, not yet started */
     uint32_t peak_alive PB_GUARDED_BY(lock);
     uint64_t overflow_started PB_GUARDED_BY(lock);
     uint64_t workers_started PB_GUARDED_BY(lock);
     uint64_t workers_failed PB_GUARDED_BY(lock);
-    int64_t starved_since_ns; /* the keeper's own, like the next */
-    int64_t retry_start_ns;   /* no thread could be created: not before */
+    /* The keeper's own. */
+    int64_t starved_since_ns;
+    uint64_t starved_ticket; /* which request it was */
+    int64_t retry_start_ns;  /* no thread could be created: not before */
+    /* Guarded by lock again. */
     uint64_t rescued_wakeups PB_GUARDED_BY(lock);
     bool drained PB_GUARDED_BY(lock);
     struct pb_submitter *submitters PB_GUARDED_BY(lock);
     struct pb_mutex common_lock; /* for pb_pool_submit */
     struct pb_submitter *common PB_GUARDED_BY(common_lock);
 };
+
+/* In a forked child: no worker lives here, and the locks may be held for ever. */
+static inline bool pb_pool_is_dead(const struct pb_pool *pool)
+{
+    return *(volatile const uint32_t *)pool->living == 0;
+}
 
 static inline int64_t pb_pool_now_ns(const struct pb_pool *pool)
 {
@@ -174,7 +189,8 @@ static inline void pb_count_one(_Atomic uint64_t *counter)
 }
 
 /* idle.c: parking and waking. */
-/* After a push or a find: wakes one idle worker unless enough are searching already. */
+/* After a push or a find: wakes one idle worker unless enough are searching already; with nobody
+ * idle, asks the keeper for one more if there may be one. */
 void pb_wake_for_work(struct pb_pool *pool);
 /* Takes a particular idle worker, or the one idle for longest, off the list, if it is on it.  The
  * caller then owes it a message. */
@@ -189,11 +205,14 @@ void pb_stop_searching(struct pb_pool *pool);
 
 /* worker.c */
 void *pb_worker_main(void *arg);
+/* The one call of `done` for a request, and its count. */
 void pb_report(struct pb_pool *pool, const struct pb_completion *completion,
                struct pb_tally *tally);
-void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason);
+void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason,
+                     int64_t since_ns);
 
-/* decide.c: outcomes decided by the timer, a canceller or a killer, all under timer_lock. */
+/* decide.c: outcomes decided by the timer, a canceller or a killer.  Whoever decides holds
+ * timer_lock, and lets go of it while `done` runs. */
 /* A request that never started. */
 void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
                       enum pb_outcome outcome, int64_t now_ns) PB_REQUIRES(pool->timer_lock);
@@ -212,6 +231,9 @@ void pb_ask_keeper(struct pb_pool *pool);
 void pb_update_limit_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
 /* Starts a worker in a free slot.  PB_EFULL: there is none; PB_ESYS: no thread. */
 PB_MUST_USE enum pb_status pb_start_worker(struct pb_pool *pool);
+/* A worker stops to count as alive: an overflow worker may become a core worker in its place. */
+void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_worker *worker)
+    PB_REQUIRES(pool->lock);
 /* Joins the threads that ended and frees their slots. */
 void pb_join_ended(struct pb_pool *pool);
 

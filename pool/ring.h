@@ -42,6 +42,10 @@ struct pb_ring {
 /* Room for at least `capacity` requests.  PB_ENOMEM. */
 PB_MUST_USE enum pb_status pb_ring_init(struct pb_ring *ring, uint64_t capacity);
 void pb_ring_done(struct pb_ring *ring);
+/* Marks the request with `ticket` as cancelled, for whoever takes it out. */
+void pb_ring_mark_cancelled(struct pb_ring *ring, uint64_t ticket);
+/* Waits until the last consumer of the cell of position `p` has copied its request out. */
+void pb_ring_wait_for_cell(const struct pb_ring *ring, uint64_t p);
 
 /* Requests ever accepted. */
 static inline uint64_t pb_ring_accepted(const struct pb_ring *ring)
@@ -66,8 +70,8 @@ static inline void pb_ring_publish(struct pb_ring *ring, uint64_t p,
 
     /* The cell is free: the caller was admitted, and admission is below the ring's size.  Its last
      * consumer may still be copying: wait for that one line. */
-    while (atomic_load_explicit(&cell->sequence, memory_order_acquire) != p) {
-        __builtin_ia32_pause();
+    if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != p) {
+        pb_ring_wait_for_cell(ring, p);
     }
     cell->request = *request;
     atomic_store_explicit(&cell->sent_ns, request->sent_ns, memory_order_relaxed);
@@ -81,10 +85,12 @@ enum pb_pop {
     PB_POP_GOT
 };
 
-/* Takes the oldest request.  Unpublished: its producer has moved `tail` but not written yet.  hot
- */
-static inline enum pb_pop pb_ring_pop(struct pb_ring *ring, struct pb_request *ret_request,
-                                      uint64_t *ret_ticket, bool *ret_cancelled)
+/* Takes the oldest request.  Unpublished: its producer has moved `tail` but not written yet.
+ * `announce` (may be NULL) holds the request's ticket + 1 before `head` says that it left the ring,
+ * and 0 when there was none: who finds it gone from the ring finds it announced.  For a moment it
+ * may also name a request that somebody else was faster to take.  hot */
+static inline enum pb_pop pb_ring_pop(struct pb_ring *ring, _Atomic uint64_t *announce,
+                                      struct pb_request *ret_request, bool *ret_cancelled)
 {
     uint64_t p = atomic_load_explicit(&ring->head, memory_order_relaxed);
 
@@ -93,15 +99,21 @@ static inline enum pb_pop pb_ring_pop(struct pb_ring *ring, struct pb_request *r
         uint64_t sequence = atomic_load_explicit(&cell->sequence, memory_order_acquire);
 
         if (sequence == p + 1) {
+            if (announce) {
+                /* relaxed: the CAS makes it known, to whoever reads `head` behind p. */
+                atomic_store_explicit(announce, p + 1, memory_order_relaxed);
+            }
             if (atomic_compare_exchange_weak(&ring->head, &p, p + 1)) {
                 *ret_request = cell->request;
-                *ret_ticket = p;
                 *ret_cancelled = atomic_load(&ring->cancelled[p & ring->mask]) == p + 1;
                 /* release: the next producer of this cell may overwrite it. */
                 atomic_store_explicit(&cell->sequence, p + ring->mask + 1, memory_order_release);
                 return PB_POP_GOT;
             }
         } else if ((int64_t)(sequence - (p + 1)) < 0) {
+            if (announce) {
+                atomic_store_explicit(announce, 0, memory_order_relaxed);
+            }
             return pb_ring_accepted(ring) > p ? PB_POP_UNPUBLISHED : PB_POP_EMPTY;
         } else {
             p = atomic_load_explicit(&ring->head, memory_order_relaxed);
@@ -112,15 +124,22 @@ static inline enum pb_pop pb_ring_pop(struct pb_ring *ring, struct pb_request *r
 /* When the oldest request was sent; false: none, or not yet published. */
 static inline bool pb_ring_peek(struct pb_ring *ring, uint64_t *ret_ticket, int64_t *ret_sent_ns)
 {
-    uint64_t p = atomic_load(&ring->head);
-    struct pb_cell *cell = &ring->cells[p & ring->mask];
+    for (;;) {
+        uint64_t p = atomic_load(&ring->head);
+        struct pb_cell *cell = &ring->cells[p & ring->mask];
 
-    if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != p + 1) {
-        return false;
+        if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != p + 1) {
+            return false;
+        }
+        int64_t sent_ns = atomic_load_explicit(&cell->sent_ns, memory_order_acquire);
+
+        /* Taken meanwhile: the cell may have held a later request already. */
+        if (atomic_load(&ring->head) == p) {
+            *ret_ticket = p;
+            *ret_sent_ns = sent_ns;
+            return true;
+        }
     }
-    *ret_ticket = p;
-    *ret_sent_ns = atomic_load_explicit(&cell->sent_ns, memory_order_relaxed);
-    return true;
 }
 
 /* Takes the oldest request if it is still the one with `ticket`: what was peeked then belongs to

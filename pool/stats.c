@@ -5,7 +5,10 @@ uint64_t pb_released(const struct pb_pool *pool)
     /* acquire: pairs with the release in pb_count_one; a place counted here is really free. */
     uint64_t sum = atomic_load_explicit(&pool->timer_tally.released, memory_order_acquire);
 
-    for (uint32_t i = 0; i < pool->slots; i++) {
+    /* Slots without a worker so far gave nothing back. */
+    uint32_t used = atomic_load(&pool->slots_used);
+
+    for (uint32_t i = 0; i < used; i++) {
         sum += atomic_load_explicit(&pool->workers[i].tally.released, memory_order_acquire);
     }
     return sum;
@@ -21,7 +24,9 @@ static void add_outcomes(uint64_t *sums, const struct pb_tally *tally)
 /* Outcomes of accepted requests; rejections are the submitters'. */
 static void sum_outcomes(struct pb_pool *pool, uint64_t *sums)
 {
-    for (uint32_t i = 0; i < pool->slots; i++) {
+    uint32_t used = atomic_load(&pool->slots_used);
+
+    for (uint32_t i = 0; i < used; i++) {
         add_outcomes(sums, &pool->workers[i].tally);
     }
     add_outcomes(sums, &pool->timer_tally);
@@ -55,6 +60,9 @@ bool pb_pool_wait_idle(struct pb_pool *pool, int64_t deadline_ns)
 {
     bool empty;
 
+    if (pb_pool_is_dead(pool)) {
+        return false;
+    }
     atomic_fetch_add(&pool->empty_waiters, 1);
     pb_mutex_lock(&pool->lock);
     while (!(empty = pb_undecided(pool) == 0) && pb_now_ns() < deadline_ns) {
@@ -92,6 +100,10 @@ void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats)
     struct pb_pool_stats stats = { .submitted = 0 };
     int64_t now_ns = pb_pool_now_ns(pool);
 
+    if (pb_pool_is_dead(pool)) {
+        *ret_stats = stats;
+        return;
+    }
     sum_outcomes(pool, stats.outcomes);
     pb_mutex_lock(&pool->lock);
     for (struct pb_submitter *s = pool->submitters; s; s = s->next) {

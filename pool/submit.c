@@ -1,17 +1,16 @@
 #include "pool/pool_internal.h"
 
 /* A rejection is decided here and now, by the submitting thread. */
-static void reject(struct pb_submitter *submitter, const struct pb_request *request)
+static struct pb_completion rejection(const struct pb_submitter *submitter,
+                                      const struct pb_request *request)
 {
-    struct pb_completion completion = { .request = request,
-                                        .outcome = PB_OUTCOME_REJECTED,
-                                        .done_ns = request->sent_ns,
-                                        .worker = PB_NO_WORKER,
-                                        .decider = PB_DECIDER_SUBMITTER,
-                                        .submitter = submitter->user,
-                                        .cpu_ns = -1 };
-
-    pb_report(submitter->pool, &completion, &submitter->tally);
+    return (struct pb_completion){ .request = request,
+                                   .outcome = PB_OUTCOME_REJECTED,
+                                   .done_ns = request->sent_ns,
+                                   .worker = PB_NO_WORKER,
+                                   .decider = PB_DECIDER_SUBMITTER,
+                                   .submitter = submitter->user,
+                                   .cpu_ns = -1 };
 }
 
 /* Whether position `tail` is within the limit.  The cached sum of places given back can only be too
@@ -31,38 +30,34 @@ static bool admitted(struct pb_submitter *submitter, uint64_t tail)
 /* Somebody must look at what was just pushed: an idle worker, else perhaps a new one. */
 static inline void rouse(struct pb_pool *pool)
 {
-    if (atomic_load(&pool->idle_count) > 0) {
+    /* seq_cst: after `tail` was moved.  A worker that parks moves idle_count, then reads `tail`. */
+    if (atomic_load(&pool->idle_count) > 0 ||
+        atomic_load_explicit(&pool->can_grow, memory_order_relaxed)) {
         pb_wake_for_work(pool);
-    } else if (atomic_load_explicit(&pool->can_grow, memory_order_relaxed)) {
-        pb_ask_keeper(pool);
     }
 }
 
-enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request *request,
-                         uint64_t *ret_ticket)
+/* PB_EFULL: not admitted, nothing happened.  `sent` gets its sent_ns where it has none.  hot */
+static inline enum pb_status push(struct pb_submitter *submitter, struct pb_request *sent,
+                                  uint64_t *ret_ticket)
 {
     struct pb_pool *pool = submitter->pool;
-    struct pb_request sent = *request;
     uint64_t tail = atomic_load_explicit(&pool->ring.tail, memory_order_relaxed);
 
-    if (*(volatile const uint32_t *)pool->living == 0) {
-        return PB_ECLOSED; /* a forked child: no worker lives here */
-    }
-    if (sent.sent_ns == 0) {
-        sent.sent_ns = pb_pool_now_ns(pool);
+    if (sent->sent_ns == 0) {
+        sent->sent_ns = pb_pool_now_ns(pool);
     }
     do {
         if (tail & PB_RING_CLOSED) {
             return PB_ECLOSED;
         }
         if (!admitted(submitter, tail)) {
-            reject(submitter, &sent);
-            return PB_OK;
+            return PB_EFULL;
         }
         /* seq_cst: the Dekker partner of idle_count; a success proves that `tail` was not stale. */
     } while (!atomic_compare_exchange_weak(&pool->ring.tail, &tail, tail + 1));
 
-    pb_ring_publish(&pool->ring, tail, &sent);
+    pb_ring_publish(&pool->ring, tail, sent);
     if (ret_ticket) {
         *ret_ticket = tail;
     }
@@ -70,15 +65,48 @@ enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request
     return PB_OK;
 }
 
+enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request *request,
+                         uint64_t *ret_ticket)
+{
+    struct pb_request sent = *request;
+
+    if (pb_pool_is_dead(submitter->pool)) {
+        return PB_ECLOSED;
+    }
+    enum pb_status status = push(submitter, &sent, ret_ticket);
+
+    if (status == PB_EFULL) {
+        struct pb_completion completion = rejection(submitter, &sent);
+
+        pb_report(submitter->pool, &completion, &submitter->tally);
+        return PB_OK;
+    }
+    return status;
+}
+
 enum pb_status pb_pool_submit(struct pb_pool *pool, const struct pb_request *request,
                               uint64_t *ret_ticket)
 {
-    if (*(volatile const uint32_t *)pool->living == 0) {
+    struct pb_request sent = *request;
+
+    if (pb_pool_is_dead(pool)) {
         return PB_ECLOSED;
     }
     pb_mutex_lock(&pool->common_lock);
-    enum pb_status status = pb_submit(pool->common, request, ret_ticket);
+    enum pb_status status = push(pool->common, &sent, ret_ticket);
 
+    if (status == PB_EFULL) {
+        pb_count_one(&pool->common->tally.outcomes[PB_OUTCOME_REJECTED]);
+    }
     pb_mutex_unlock(&pool->common_lock);
+    if (status == PB_EFULL) {
+        struct pb_completion completion = rejection(pool->common, &sent);
+
+        /* Without the lock: `done` may submit again. */
+        if (pool->config.done) {
+            pool->config.done(pool->config.ctx, &completion);
+        }
+        return PB_OK;
+    }
     return status;
 }

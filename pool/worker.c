@@ -11,7 +11,6 @@
 /* A stall is slept out in naps, so that stopping the pool need not wait for its end. */
 #define STALL_NAP_NS (20 * PB_NS_PER_MS)
 
-/* The one call of `done` for a request, and its count. */
 void pb_report(struct pb_pool *pool, const struct pb_completion *completion, struct pb_tally *tally)
 {
     if (pool->config.done) {
@@ -20,7 +19,8 @@ void pb_report(struct pb_pool *pool, const struct pb_completion *completion, str
     pb_count_one(&tally->outcomes[completion->outcome]);
 }
 
-void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason)
+void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason,
+                     int64_t since_ns)
 {
     struct pb_pool *pool = worker->pool;
 
@@ -28,7 +28,7 @@ void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, con
         struct pb_pool_event event = {
             .kind = kind,
             .at_ns = pb_pool_now_ns(pool),
-            .since_ns = kind == PB_POOL_WORKER_UP ? worker->decided_ns : 0,
+            .since_ns = since_ns,
             .worker = worker->slot,
             .incarnation = worker->incarnation,
             .overflow = atomic_load_explicit(&worker->overflow, memory_order_relaxed),
@@ -41,18 +41,18 @@ void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, con
 }
 
 /* A request that this worker decides without running it. */
-static void report_unstarted(struct pb_worker *worker, const struct pb_request *request,
-                             enum pb_outcome outcome, int64_t now_ns)
+static void report_unstarted(struct pb_worker *worker, enum pb_outcome outcome, int64_t now_ns)
 {
-    struct pb_completion completion = { .request = request,
+    struct pb_completion completion = { .request = &worker->current,
                                         .outcome = outcome,
                                         .done_ns = now_ns,
                                         .worker = PB_NO_WORKER,
                                         .decider = worker->slot,
                                         .cpu_ns = -1 };
 
-    pb_report(worker->pool, &completion, &worker->tally);
+    atomic_store_explicit(&worker->ticket, 0, memory_order_release);
     pb_count_one(&worker->tally.released);
+    pb_report(worker->pool, &completion, &worker->tally);
 }
 
 /* A stalled pool: nothing starts or finishes before the stall is over. */
@@ -91,7 +91,7 @@ static bool come_back(struct pb_worker *worker, int64_t started_ns, int64_t retu
     }
     pb_mutex_lock(&pool->lock);
     bool counted = worker->gone_running, stays = worker->state == PB_SLOT_ALIVE;
-    bool was_stuck = worker->state == PB_SLOT_GONE;
+    bool was_stuck = worker->state == PB_SLOT_GONE && !atomic_load(&worker->must_leave);
 
     worker->gone_running = false;
     atomic_store(&worker->claimed_ns, 0);
@@ -101,16 +101,16 @@ static bool come_back(struct pb_worker *worker, int64_t started_ns, int64_t retu
         pb_count_one(&worker->tally.released);
     }
     if (was_stuck) {
-        pb_worker_event(worker, PB_POOL_WORKER_BACK, "back");
+        pb_worker_event(worker, PB_POOL_WORKER_BACK, "back", 0);
     }
     return stays;
 }
 
-static void note_first_ok(struct pb_worker *worker, bool *first_ok)
+static void note_first_ok(struct pb_worker *worker, int64_t started_ns, bool *first_ok)
 {
     if (!*first_ok) {
         *first_ok = true;
-        pb_worker_event(worker, PB_POOL_WORKER_FIRST_OK, "first_ok");
+        pb_worker_event(worker, PB_POOL_WORKER_FIRST_OK, "first_ok", started_ns);
     }
 }
 
@@ -143,8 +143,11 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
     bool stays = true;
 
     /* The decision: from here on no timeout, cancel or kill can have this request. */
-    if (atomic_compare_exchange_strong(&worker->run_state, &expected,
-                                       (running & ~PB_RUN_MASK) | PB_RUN_NONE)) {
+    bool mine = atomic_compare_exchange_strong(&worker->run_state, &expected,
+                                               (running & ~PB_RUN_MASK) | PB_RUN_NONE);
+
+    atomic_store_explicit(&worker->ticket, 0, memory_order_release);
+    if (mine) {
         struct pb_completion completion = { .request = &worker->current,
                                             .outcome = (unsigned)outcome <= PB_OUTCOME_ERROR
                                                            ? outcome
@@ -158,10 +161,11 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
                                             .cpu_ns = work.cpu_ns,
                                             .operation = work.operation };
 
-        pb_report(pool, &completion, &worker->tally);
+        /* First the place, then the news of it: who hears may send the next. */
         pb_count_one(&worker->tally.released);
+        pb_report(pool, &completion, &worker->tally);
         if (completion.outcome == PB_OUTCOME_OK) {
-            note_first_ok(worker, first_ok);
+            note_first_ok(worker, started_ns, first_ok);
         }
     } else {
         stays = come_back(worker, started_ns, done_ns);
@@ -183,12 +187,18 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
     const struct pb_request *request = &worker->current;
 
     if (cancelled) {
-        report_unstarted(worker, request, PB_OUTCOME_CANCELLED, now_ns);
+        report_unstarted(worker, PB_OUTCOME_CANCELLED, now_ns);
         return true;
     }
     if (now_ns - request->sent_ns >= pool->config.checkout_timeout_ns) {
-        report_unstarted(worker, request, PB_OUTCOME_CHECKOUT_TIMEOUT, now_ns);
+        report_unstarted(worker, PB_OUTCOME_CHECKOUT_TIMEOUT, now_ns);
         return true;
+    }
+    if (atomic_load(&worker->must_leave)) {
+        /* Killed with the request in its hands.  The killer, who did not see it announced, will
+         * not look again; who did sees this run, and decides. */
+        report_unstarted(worker, PB_OUTCOME_WORKER_LOST, now_ns);
+        return false;
     }
     return run_one(worker, now_ns > request->sent_ns ? now_ns : request->sent_ns, first_ok);
 }
@@ -198,14 +208,12 @@ static bool find_work(struct pb_worker *worker, bool searching, bool *ret_cancel
 {
     struct pb_pool *pool = worker->pool;
     int rounds = searching ? pool->poll_rounds : 0, unpublished = 0;
-    uint64_t ticket;
 
     for (int round = 0;;) {
-        enum pb_pop pop = pb_ring_pop(&pool->ring, &worker->current, &ticket, ret_cancelled);
+        enum pb_pop pop =
+            pb_ring_pop(&pool->ring, &worker->ticket, &worker->current, ret_cancelled);
 
         if (pop == PB_POP_GOT) {
-            /* For pb_pool_cancel, which looks for it here until the run is published. */
-            atomic_store_explicit(&worker->ticket, ticket + 1, memory_order_release);
             return true;
         }
         if (pop == PB_POP_UNPUBLISHED && unpublished++ < UNPUBLISHED_LOOKS) {
@@ -242,6 +250,7 @@ static void work_until_told_to_leave(struct pb_worker *worker)
     while (stays && !atomic_load_explicit(&pool->stopping, memory_order_relaxed) &&
            !atomic_load_explicit(&worker->must_leave, memory_order_relaxed)) {
         if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
+            pb_tell_empty(pool);
             wait_out_stall(worker);
         }
         if (find_work(worker, searching, &cancelled)) {
@@ -250,7 +259,6 @@ static void work_until_told_to_leave(struct pb_worker *worker)
                 pb_stop_searching(pool);
             }
             stays = serve(worker, cancelled, &first_ok);
-            atomic_store_explicit(&worker->ticket, 0, memory_order_release);
         } else if (!searching && become_searcher(pool)) {
             searching = true;
         } else {
@@ -273,7 +281,8 @@ static void say_hello(struct pb_worker *worker)
     pb_worker_event(worker, PB_POOL_WORKER_UP,
                     worker->replacement              ? "replacement"
                     : atomic_load(&worker->overflow) ? "overflow"
-                                                     : "start");
+                                                     : "start",
+                    worker->decided_ns);
     pb_mutex_lock(&pool->lock);
     worker->state = PB_SLOT_ALIVE;
     worker->ready_ns = pb_pool_now_ns(pool);
@@ -294,7 +303,7 @@ static void say_goodbye(struct pb_worker *worker)
     const char *reason = worker->leave_reason ? worker->leave_reason : "stopped";
 
     pb_mutex_unlock(&pool->lock);
-    pb_worker_event(worker, PB_POOL_WORKER_DOWN, reason);
+    pb_worker_event(worker, PB_POOL_WORKER_DOWN, reason, 0);
     pb_mutex_lock(&pool->lock);
     if (worker->state == PB_SLOT_ALIVE) {
         pool->alive--;
@@ -304,6 +313,7 @@ static void say_goodbye(struct pb_worker *worker)
     }
     worker->alive_before_ns += pb_pool_now_ns(pool) - worker->ready_ns;
     worker->state = PB_SLOT_ENDED;
+    pool->ended++;
     pb_cond_broadcast(&pool->changed);
     pb_mutex_unlock(&pool->lock);
     pb_ask_keeper(pool);

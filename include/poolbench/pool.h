@@ -4,8 +4,8 @@
  *
  * A caller submits requests; workers run them; every submitted request ends in exactly one outcome,
  * reported by one call of the pool's `done` function on the thread that decided it: the worker, the
- * pool's timer, or the submitter itself (rejection).  Nothing is lost and nothing is counted twice,
- * also when a timeout races with a completion.  Several pools may live in one process; there is
+ * pool's timer, the submitter itself (rejection), or whoever cancels, kills or drains.  Nothing is
+ * lost and nothing is counted twice, also when a timeout races with a completion.  Several pools may live in one process; there is
  * no hidden global state.  After fork() the pool is dead in the child: every call returns
  * PB_ECLOSED.
  *
@@ -75,8 +75,10 @@ struct pb_completion {
     int64_t started_ns; /* 0 when it never started */
     int64_t done_ns;    /* when the outcome was decided */
     uint32_t worker;    /* slot that ran it; PB_NO_WORKER when it never started */
-    uint32_t decider;   /* 0 .. slots-1: that worker's thread; PB_DECIDER_TIMER: the pool's timer;
-                           PB_DECIDER_SUBMITTER: the thread inside submit, see `submitter` */
+    uint32_t decider;   /* 0 .. slots-1: that worker's thread; PB_DECIDER_TIMER: the pool's timer,
+                           or a thread inside cancel, kill_worker, drain, free or tick, perhaps
+                           several at a time; PB_DECIDER_SUBMITTER: the thread inside submit, see
+                           `submitter` */
     void *submitter;    /* with PB_DECIDER_SUBMITTER: the `user` of the submitter, else NULL */
     bool overflow;      /* ran on a temporary worker */
     int64_t demand_ns;  /* from struct pb_work; 0 and -1 when another thread decided */
@@ -92,8 +94,9 @@ struct pb_completion {
  * Returns PB_OUTCOME_OK, _CLIENT_ERROR or _ERROR; any other value counts as _ERROR. */
 typedef enum pb_outcome (*pb_run_fn)(void *ctx, struct pb_work *work);
 
-/* Told once for every submitted request, on the deciding thread, holding no lock.  Must not block
- * and must not call the pool, except pb_pool_submit from a worker's or the timer's thread. */
+/* Told once for every submitted request, on the deciding thread, holding no lock.  The request's
+ * place is free by then, unless its worker still has to come back.  Must not block and must not
+ * call the pool, except pb_pool_submit. */
 typedef void (*pb_done_fn)(void *ctx, const struct pb_completion *completion);
 
 /* Told when a worker came back from a request that another thread had decided (a timeout, a
@@ -104,7 +107,8 @@ typedef void (*pb_returned_fn)(void *ctx, const struct pb_request *request, uint
 
 enum pb_pool_event_kind {
     PB_POOL_WORKER_UP,       /* a worker is ready; `since_ns`: when its start was decided */
-    PB_POOL_WORKER_FIRST_OK, /* the first ok completion of this incarnation */
+    PB_POOL_WORKER_FIRST_OK, /* the first ok completion of this incarnation; `since_ns`: when that
+                                request was started */
     PB_POOL_WORKER_DOWN,     /* left: retired, idle overflow, killed, stopped */
     PB_POOL_WORKER_STUCK,    /* stuck_after past its deadline and not back; no longer alive */
     PB_POOL_WORKER_BACK,     /* a stuck worker came back (it then leaves) */
@@ -175,7 +179,7 @@ PB_MUST_USE enum pb_status pb_pool_new(const struct pb_pool_config *config,
 uint32_t pb_pool_slots(const struct pb_pool *pool);
 
 /* A submitting thread's own handle, which makes submitting cheap; one thread at a time may use it.
- * `user` comes back in completions decided inside submit.  Freed with the pool, or before. */
+ * `user` comes back in completions decided inside submit.  Freed with the pool. */
 PB_MUST_USE enum pb_status pb_pool_attach(struct pb_pool *pool, void *user,
                                           struct pb_submitter **ret_submitter);
 
@@ -188,7 +192,8 @@ PB_MUST_USE enum pb_status pb_submit(struct pb_submitter *submitter,
 PB_MUST_USE enum pb_status pb_pool_submit(struct pb_pool *pool, const struct pb_request *request,
                                           uint64_t *ret_ticket);
 /* Asks that an accepted request be cancelled: running, its outcome is decided now and its token
- * set; queued, it is decided when its turn comes, without running.  PB_ENOENT: already decided. */
+ * set; queued, it is decided when its turn comes, without running.  PB_ENOENT: already decided, or
+ * no such request. */
 PB_MUST_USE enum pb_status pb_pool_cancel(struct pb_pool *pool, uint64_t ticket);
 
 /* Takes no more requests, lets queued and running ones finish until `deadline_ns` (absolute), then
@@ -208,12 +213,14 @@ bool pb_pool_wait_idle(struct pb_pool *pool, int64_t deadline_ns);
  */
 void pb_pool_stall(struct pb_pool *pool, int64_t until_ns);
 /* Kills the worker that has been `ordinal`-th (from 0) among the alive ones by slot: it gives its
- * request up (outcome worker_lost, its token set) and exits; a replacement starts.
- * PB_ENOENT: fewer are alive.  `ret_slot` (may be NULL): which slot it was. */
+ * request up (outcome worker_lost, its token set) and exits; a replacement starts at once, or, when
+ * all slots are taken, as soon as one is free.  It leaves (PB_POOL_WORKER_DOWN) when its work
+ * returns.  PB_ENOENT: fewer are alive.  `ret_slot` (may be NULL): which slot it was. */
 PB_MUST_USE enum pb_status pb_pool_kill_worker(struct pb_pool *pool, uint32_t ordinal,
                                                uint32_t *ret_slot);
 
-/* With a clock of one's own: expires what is due by now (timeouts, overflow_ttl, stuck). */
+/* With a clock of one's own, one thread at a time: does what is due by now (timeouts, starting,
+ * replacing and retiring workers, finding stuck ones).  Without: nothing. */
 void pb_pool_tick(struct pb_pool *pool);
 
 /* Counters since pb_pool_new, and gauges of this moment; taken without stopping anyone, so that
@@ -225,7 +232,7 @@ struct pb_pool_stats {
     uint64_t running; /* on workers now, undecided */
     uint32_t alive;   /* workers that count for admission */
     uint32_t busy;    /* occupied workers, stuck ones included */
-    uint32_t stuck;   /* workers not back */
+    uint32_t stuck;   /* workers not back: stuck, or killed and still working */
     uint32_t peak_alive;
     uint64_t overflow_started;
     uint64_t workers_started;
