@@ -5,11 +5,12 @@
  * A caller submits requests; workers run them; every submitted request ends in exactly one outcome,
  * reported by one call of the pool's `done` function on the thread that decided it: the worker, the
  * pool's timer, the submitter itself (rejection), or whoever cancels, kills or drains.  Nothing is
- * lost and nothing is counted twice, also when a timeout races with a completion.  Several pools may live in one process; there is
- * no hidden global state.  After fork() the pool is dead in the child: every call returns
- * PB_ECLOSED.
+ * lost and nothing is counted twice, also when a timeout races with a completion.  Several pools
+ * may live in one process; there is no hidden global state.  After fork() the pool is dead in the
+ * child: every call returns PB_ECLOSED, false or zeros.
  *
- * Units: instants and durations are int64_t nanoseconds on CLOCK_MONOTONIC.
+ * Units: instants and durations are int64_t nanoseconds on CLOCK_MONOTONIC, those of a request also
+ * on a clock of one's own (see `clock` below).
  */
 #ifndef POOLBENCH_POOL_H
 #define POOLBENCH_POOL_H

@@ -226,6 +226,21 @@ PB_TEST(without_a_spare_slot_a_killed_worker_is_replaced_when_it_has_left)
     pb_rig_stop(&rig);
 }
 
+static uint32_t labelled_overflow(struct pb_rig *rig)
+{
+    uint32_t labelled = 0;
+
+    pb_mutex_lock(&rig->pool->lock);
+    for (uint32_t i = 0; i < pb_pool_slots(rig->pool); i++) {
+        const struct pb_worker *worker = &rig->pool->workers[i];
+
+        labelled += (worker->state == PB_SLOT_ALIVE || worker->state == PB_SLOT_STARTING) &&
+                    atomic_load(&worker->overflow);
+    }
+    pb_mutex_unlock(&rig->pool->lock);
+    return labelled;
+}
+
 PB_TEST(overflow_stays_by_count_when_a_core_worker_is_killed)
 {
     struct pb_rig rig;
@@ -242,13 +257,7 @@ PB_TEST(overflow_stays_by_count_when_a_core_worker_is_killed)
     pb_rig_wait_event(&rig, PB_POOL_WORKER_UP, 3);
     ck_assert(pb_rig_event(&rig, PB_POOL_WORKER_UP, 2).overflow);
 
-    uint32_t labelled = 0;
-
-    for (uint32_t i = 0; i < pb_pool_slots(rig.pool); i++) {
-        labelled += rig.pool->workers[i].state == PB_SLOT_ALIVE &&
-                    atomic_load(&rig.pool->workers[i].overflow);
-    }
-    ck_assert_uint_eq(1, labelled);
+    ck_assert_uint_eq(1, labelled_overflow(&rig));
     pb_rig_stop(&rig);
 }
 
