@@ -72,3 +72,26 @@ tiny() {
   "slo": [ "latency.p50 < 1s" ] }
 EOF
 }
+
+# number FILE KEY.KEY... : a value of a stored document (printed with two spaces for each level).
+number() {
+    awk -v want="$2" '
+    match($0, /^ *"[^"]*":/) {
+        indent = match($0, /[^ ]/) - 1
+        key = $0; sub(/^ *"/, "", key); sub(/":.*/, "", key)
+        path[indent / 2] = key
+        at = path[1]
+        for (i = 2; i <= indent / 2; i++) at = at "." path[i]
+        if (at == want && !found) {
+            v = $0; sub(/^[^:]*: */, "", v); sub(/,$/, "", v); gsub(/"/, "", v); print v; found = 1
+        }
+    }
+    END { if (!found) exit 1 }' "$1" || { echo "no $2 in $1" >&2; exit 1; }
+}
+
+# holds EXPRESSION WORDS... : an arithmetic condition, in awk; the words say what broke.
+holds() {
+    condition=$1
+    shift
+    awk "BEGIN { exit !($condition) }" || { echo "$*: not $condition"; exit 1; }
+}
