@@ -133,9 +133,10 @@ static int export_document(const struct pb_args *args, const struct pb_document 
         return PB_EXIT_FAILED;
     }
     enum pb_status status = export_as(format, document->entry.path, out, &err);
-    bool written = fflush(out) == 0 && !ferror(out);
+    bool written = true; /* stdout is checked for every command alike */
 
     if (file) {
+        written = !ferror(out);
         written = fclose(out) == 0 && written;
     }
     if (status != PB_OK || !written) {

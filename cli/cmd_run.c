@@ -80,9 +80,10 @@ static int run_scenario(const struct pb_args *args, const struct pb_scenario *sc
         return PB_EXIT_FAILED;
     }
     int code = pb_finish_run(args, &live, &result);
+    int signal = atomic_load(options.stop); /* after the run perhaps, while charts were drawn */
 
     pb_run_result_done(&result);
-    return code;
+    return signal != 0 ? 128 + signal : code;
 }
 
 static int cmd_run(const struct pb_args *args)

@@ -62,9 +62,5 @@ int pb_finish_run(const struct pb_args *args, struct pb_live *live,
         pb_print_run(stdout, result->json, result->folder, report);
     }
     free(report);
-    if (fflush(stdout) != 0) {
-        (void)fprintf(stderr, "poolbench %s: cannot write to stdout\n", args->command->name);
-        code = PB_EXIT_FAILED;
-    }
     return code;
 }

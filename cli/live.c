@@ -117,5 +117,7 @@ const _Atomic int *pb_signals_catch(void)
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+    /* Nobody reads the progress any more: no reason to lose the run. */
+    (void)signal(SIGPIPE, SIG_IGN);
     return &caught_signal;
 }

@@ -1,6 +1,9 @@
+#include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/nearest.h"
 #include "base/version.h"
@@ -50,12 +53,55 @@ static int unknown_command(const char *name)
     return PB_EXIT_INPUT;
 }
 
+/* Started with a standard stream closed, the program would open a result under its number and mix
+ * its words into it. */
+static void open_standard_streams(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+/* What was said must have arrived: half a document is not one. */
+static int check_stdout(const char *name, int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return code;
+    }
+    (void)fprintf(stderr, "poolbench %s: cannot write to stdout\n", name);
+    return code > PB_EXIT_UNDECIDED ? code : PB_EXIT_FAILED;
+}
+
+static int run_command(const struct pb_command *command, int argc, char **argv)
+{
+    struct pb_args args;
+    int code = PB_EXIT_YES;
+
+    if (!pb_args_parse(command, argc, argv, &args)) {
+        return PB_EXIT_INPUT;
+    }
+    if (pb_args_has(&args, PB_OPT_HELP)) {
+        pb_command_help(command);
+    } else {
+        code = command->run(&args);
+    }
+    pb_args_done(&args);
+    return check_stdout(command->name, code);
+}
+
 int main(int argc, char **argv)
 {
     /* Histograms come from pages of their own, run after run: untouched buckets then cost no
      * memory. Left alone, the library would soon serve them from recycled, resident heap. */
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread runs yet */
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    open_standard_streams();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk: told, not died of */
     if (argc < 2) {
         print_help();
         return PB_EXIT_INPUT;
@@ -72,20 +118,7 @@ int main(int argc, char **argv)
     }
     for (size_t i = 0; i < PB_ARRAY_LEN(commands); i++) {
         if (strcmp(argv[1], commands[i]->name) == 0) {
-            struct pb_args args;
-
-            if (!pb_args_parse(commands[i], argc, argv, &args)) {
-                return PB_EXIT_INPUT;
-            }
-            int code = PB_EXIT_YES;
-
-            if (pb_args_has(&args, PB_OPT_HELP)) {
-                pb_command_help(commands[i]);
-            } else {
-                code = commands[i]->run(&args);
-            }
-            pb_args_done(&args);
-            return code;
+            return run_command(commands[i], argc, argv);
         }
     }
     return unknown_command(argv[1]);

@@ -100,6 +100,23 @@ static enum pb_status finish_run(struct pb_folder *folder, struct pb_error *err)
     return pb_run_store(folder, evidence, json, err);
 }
 
+/* However well its whole runs went, the set was not measured to its end. */
+static void mark_interrupted(cJSON *json, size_t count)
+{
+    char reason[120];
+
+    if (strcmp(pb_json_str(json, "verdict", ""), pb_verdict_name(PB_VERDICT_INTERRUPTED)) == 0) {
+        return; /* a run says so and knows more */
+    }
+    (void)snprintf(reason, sizeof(reason),
+                   "Stopped by SIGKILL (recovered) after %zu whole %s; the numbers describe what ran.",
+                   count, count == 1 ? "run" : "runs");
+    cJSON_ReplaceItemInObjectCaseSensitive(
+        json, "verdict", cJSON_CreateString(pb_verdict_name(PB_VERDICT_INTERRUPTED)));
+    cJSON_ReplaceItemInObjectCaseSensitive(json, "reason", cJSON_CreateString(reason));
+    cJSON_ReplaceItemInObjectCaseSensitive(json, "signal", cJSON_CreateNumber(SIGKILL));
+}
+
 /* A set: its whole runs, in order, into set.json. */
 static enum pb_status finish_set(struct pb_folder *folder, struct pb_error *err)
 {
@@ -132,6 +149,10 @@ static enum pb_status finish_set(struct pb_folder *folder, struct pb_error *err)
 
     if (status == PB_OK && path && pb_scenario_load(path, NULL, 0, &scenario, &problems) == PB_OK) {
         json = pb_set_json(scenario, roots, places, count);
+    }
+    if (json) {
+        mark_interrupted(json, count);
+        cJSON_ReplaceItemInObjectCaseSensitive(json, "id", cJSON_CreateString(folder->id));
     }
     char *text = json ? pb_json_print(json, true) : NULL;
 

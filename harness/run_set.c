@@ -81,6 +81,10 @@ static enum pb_status store_set(const struct pb_scenario *scenario, struct run_s
         (void)cJSON_SetValuestring(cJSON_GetObjectItemCaseSensitive(result->json, "id"),
                                    set->folder.id);
     }
+    if (result->json && set->folder.id) {
+        cJSON_ReplaceItemInObjectCaseSensitive(result->json, "id",
+                                               cJSON_CreateString(set->folder.id));
+    }
     char *text = result->json ? pb_json_print(result->json, true) : NULL;
 
     if (!text) {

@@ -62,6 +62,9 @@ static const struct {
                                 "pool.size." },
     [PB_WARN_ACCOUNTING] = { "accounting", true,
                              "This is a bug in poolbench: please report it with this folder." },
+    [PB_WARN_RECORDER_WAIT] = { "recorder_wait", false,
+                                "If it grows: a faster disk (--results), or --set "
+                                "keep=histograms." },
 };
 _Static_assert(PB_ARRAY_LEN(warnings) == PB_WARN_COUNT, "a row for every warning");
 
@@ -306,10 +309,17 @@ static void check_recorder(struct pb_judging *judging)
     const struct pb_recorder_stats *recorder = &judging->evidence->recorder;
     char text[PB_QUANTITY_TEXT];
 
-    if (share(recorder->stalls, recorder->records) > 0.001) {
+    /* A disk that hangs once holds few requests up, but for so long that all others feel it. */
+    if (share(recorder->stalls, recorder->records) > 0.001 ||
+        (double)recorder->stall_ns > 0.001 * (double)judging->evidence->elapsed_ns) {
         warn(judging, PB_WARN_RECORDER_STALL,
-             "The recorder made %" PRIu64 " requests wait (%s in sum), over 0.1 %%.",
+             "The recorder made %" PRIu64 " requests wait (%s in sum), over 0.1 %% of the requests "
+             "or of the time.",
              recorder->stalls, pb_format_duration(recorder->stall_ns, text));
+    } else if (recorder->stalls > 0) {
+        warn(judging, PB_WARN_RECORDER_WAIT,
+             "The recorder made %" PRIu64 " requests wait (%s in sum).", recorder->stalls,
+             pb_format_duration(recorder->stall_ns, text));
     }
     if (recorder->log_status != PB_OK) {
         warn(judging, PB_WARN_LOG_FAILED, "The request log is incomplete: %.120s.",

@@ -96,6 +96,14 @@ PB_TEST(each_serious_fault_of_the_machinery_is_named)
     assert_warned(judge(made), PB_WARN_RECORDER_STALL);
     made->evidence.recorder.stalls = made->evidence.recorder.records / 2000;
     ck_assert_ptr_null(made_warning(judge(made), PB_WARN_RECORDER_STALL));
+    ck_assert_ptr_nonnull(made_warning(&made->judgement, PB_WARN_RECORDER_WAIT));
+    made->evidence.recorder.stalls = 1; /* once, but for long */
+    made->evidence.recorder.stall_ns = made->evidence.elapsed_ns / 100;
+    assert_warned(judge(made), PB_WARN_RECORDER_STALL);
+    ck_assert_ptr_null(made_warning(&made->judgement, PB_WARN_RECORDER_WAIT));
+    made->evidence.recorder.stalls = 0;
+    made->evidence.recorder.stall_ns = 0;
+    ck_assert_ptr_null(made_warning(judge(made), PB_WARN_RECORDER_WAIT));
 
     made->evidence.recorder.log_status = PB_ESYS;
     assert_warned(judge(made), PB_WARN_LOG_FAILED);
