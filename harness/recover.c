@@ -108,11 +108,13 @@ static void mark_interrupted(cJSON *json, size_t count)
     if (strcmp(pb_json_str(json, "verdict", ""), pb_verdict_name(PB_VERDICT_INTERRUPTED)) == 0) {
         return; /* a run says so and knows more */
     }
-    (void)snprintf(reason, sizeof(reason),
-                   "Stopped by SIGKILL (recovered) after %zu whole %s; the numbers describe what ran.",
-                   count, count == 1 ? "run" : "runs");
-    cJSON_ReplaceItemInObjectCaseSensitive(
-        json, "verdict", cJSON_CreateString(pb_verdict_name(PB_VERDICT_INTERRUPTED)));
+    (void)snprintf(
+        reason, sizeof(reason),
+        "Stopped by SIGKILL (recovered) after %zu whole %s; the numbers describe what ran.", count,
+        count == 1 ? "run" : "runs");
+    cJSON_ReplaceItemInObjectCaseSensitive(json, "verdict",
+                                           cJSON_CreateString(
+                                               pb_verdict_name(PB_VERDICT_INTERRUPTED)));
     cJSON_ReplaceItemInObjectCaseSensitive(json, "reason", cJSON_CreateString(reason));
     cJSON_ReplaceItemInObjectCaseSensitive(json, "signal", cJSON_CreateNumber(SIGKILL));
 }
