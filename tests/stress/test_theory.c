@@ -1,3 +1,5 @@
+#include <math.h>
+
 #include "support/drive.h"
 
 static int by_sent(const void *a, const void *b)
@@ -138,27 +140,25 @@ static struct quantiles drive_one_worker(bool stalled)
     return quantiles;
 }
 
-/* Calm and stalled runs alternate, and medians over the rounds are compared: what else goes on in
- * the machine meets both. */
+/* Calm and stalled runs alternate.  What else goes on in the machine shifts the middle of some of
+ * them, either way; a stall that leaked into it would shift it in every round, so the closest round
+ * counts.  For the tails it is the median round. */
 PB_TEST(a_stall_is_seen_whole_in_the_tail_and_not_in_the_middle)
 {
-    int64_t calm_p50_ns[ROUNDS], p50_ns[ROUNDS], p99_error_ns[ROUNDS], p999_error_ns[ROUNDS];
+    int64_t p99_error_ns[ROUNDS], p999_error_ns[ROUNDS];
+    double closest = HUGE_VAL; /* difference of the middles, in tolerances */
 
     for (int round = 0; round < ROUNDS; round++) {
         struct quantiles calm = drive_one_worker(false), stalled = drive_one_worker(true);
 
-        calm_p50_ns[round] = (int64_t)calm.p50_ns;
-        p50_ns[round] = (int64_t)stalled.p50_ns;
+        closest = fmin(closest, fabs(stalled.p50_ns - calm.p50_ns) / fmax(10e3, calm.p50_ns * 0.1));
         /* Of 900 requests the 10th latest and the latest: meant 9 and 0 ms into the stall. */
         p99_error_ns[round] =
             (int64_t)(stalled.p99_ns - 10 * stalled.service_ns) - (STALL_MS - 9) * PB_NS_PER_MS;
         p999_error_ns[round] =
             (int64_t)(stalled.p999_ns - stalled.service_ns) - STALL_MS * PB_NS_PER_MS;
     }
-    double calm_ns = (double)median_of(calm_p50_ns, ROUNDS);
-
-    PB_ASSERT_NEAR(calm_ns, (double)median_of(p50_ns, ROUNDS),
-                   calm_ns * 0.1 > 10e3 ? calm_ns * 0.1 : 10e3);
+    ck_assert_double_le(closest, 1.0);
     PB_ASSERT_NEAR(0.0, (double)median_of(p99_error_ns, ROUNDS), 0.02 * (STALL_MS - 9) * 1e6);
     PB_ASSERT_NEAR(0.0, (double)median_of(p999_error_ns, ROUNDS), 0.02 * STALL_MS * 1e6);
 }
