@@ -111,7 +111,7 @@ static cJSON *items_of(struct writer *writer, cJSON *schema)
 /* The schema of the field at `path` under `schema`. */
 static cJSON *reach(struct writer *writer, cJSON *schema, const char *path)
 {
-    while (schema && *path) {
+    while (schema && *path && !writer->failed) {
         size_t len = strcspn(path, ".[");
         char name[PB_PATH_MAX];
 
@@ -127,16 +127,32 @@ static cJSON *reach(struct writer *writer, cJSON *schema, const char *path)
     return schema;
 }
 
+static void add_word(struct writer *writer, cJSON *list, const char *word)
+{
+    cJSON *item = cJSON_CreateString(word);
+
+    if (!list || !item || !cJSON_AddItemToArray(list, item)) {
+        cJSON_Delete(item);
+        writer->failed = true;
+    }
+}
+
+static void add_words(struct writer *writer, cJSON *object, const char *key,
+                      const char *const *words)
+{
+    cJSON *list = add(writer, object, key, cJSON_CreateArray());
+
+    for (size_t i = 0; list && words[i]; i++) {
+        add_word(writer, list, words[i]);
+    }
+}
+
 static void describe_type(struct writer *writer, cJSON *schema, const struct pb_field *field)
 {
     const char *const *types = shapes[field->type].types;
 
     if (field->choices) {
-        cJSON *words = add(writer, schema, "enum", cJSON_CreateArray());
-
-        for (size_t i = 0; words && field->choices[i]; i++) {
-            cJSON_AddItemToArray(words, cJSON_CreateString(field->choices[i]));
-        }
+        add_words(writer, schema, "enum", field->choices);
         return;
     }
     (void)add(writer, schema, "type",
@@ -192,9 +208,13 @@ static void describe(struct writer *writer, cJSON *schema, const struct pb_field
     }
     describe_default(writer, schema, field);
     if (special) {
-        cJSON *all = add(writer, schema, "allOf", cJSON_CreateArray());
+        cJSON *all = add(writer, schema, "allOf", cJSON_CreateArray()),
+              *part = cJSON_Parse(special);
 
-        writer->failed = !all || !cJSON_AddItemToArray(all, cJSON_Parse(special)) || writer->failed;
+        if (!all || !part || !cJSON_AddItemToArray(all, part)) {
+            cJSON_Delete(part);
+            writer->failed = true;
+        }
     } else if (field->type != PB_FIELD_COMPLEX || field->choices) {
         describe_type(writer, schema, field);
     }
@@ -222,13 +242,12 @@ static void define_objective(struct writer *writer)
     examples = add(writer, objective, "examples", cJSON_CreateArray());
     for (size_t i = 0; examples && pb_slo_preset_row(i, &preset, &level); i++) {
         if (strcmp(preset, last) != 0) {
-            cJSON_AddItemToArray(examples, cJSON_CreateString(preset));
+            add_word(writer, examples, preset);
         }
         last = preset;
     }
     for (int i = 0; examples && i < PB_METRIC_COUNT; i++) {
-        cJSON_AddItemToArray(examples,
-                             cJSON_CreateString(pb_metric_kind((enum pb_metric)i)->example));
+        add_word(writer, examples, pb_metric_kind((enum pb_metric)i)->example);
     }
 }
 
@@ -357,11 +376,7 @@ static void write_row(struct writer *writer, cJSON *row, const struct pb_field *
     (void)add(writer, row, "min", ranged ? cJSON_CreateNumber(field->min) : cJSON_CreateNull());
     (void)add(writer, row, "max", ranged ? cJSON_CreateNumber(field->max) : cJSON_CreateNull());
     if (field->choices) {
-        cJSON *words = add(writer, row, "choices", cJSON_CreateArray());
-
-        for (size_t i = 0; words && field->choices[i]; i++) {
-            cJSON_AddItemToArray(words, cJSON_CreateString(field->choices[i]));
-        }
+        add_words(writer, row, "choices", field->choices);
     }
     (void)add(writer, row, "tunable", cJSON_CreateBool(field->tunable));
     add_text(writer, row, "meaning", field->help);
