@@ -52,8 +52,12 @@ const struct pb_dist_form *pb_dist_form_at(size_t i)
 
 static bool form_takes(const struct pb_dist_form *form, const char *name)
 {
-    return strcmp(form->params[0], name) == 0 ||
-           (form->params[1] && strcmp(form->params[1], name) == 0);
+    for (size_t i = 0; i < PB_DIST_FORM_PARAMS && form->params[i]; i++) {
+        if (strcmp(form->params[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* "lognormal takes mean and p99, or p50 and p99, or median and sigma". */

@@ -105,7 +105,9 @@ static char *name_of_file(struct pb_binder *binder, const char *path)
             bool plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
                          (*c >= 'A' && *c <= 'Z') || (c != name && strchr(".-_", *c));
 
-            *c = plain ? *c : '_';
+            if (!plain) {
+                *c = '_';
+            }
         }
     }
     return pb_bind_copy_text(binder, *name ? name : "scenario");

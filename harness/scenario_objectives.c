@@ -393,7 +393,7 @@ enum pb_status pb_objective_parse(const char *text, const struct pb_scenario *sc
                                   struct pb_error *err)
 {
     struct pb_objective objective = { .level = PB_LEVEL_FAIL };
-    char trimmed[TEXT_MAX + 1];
+    char trimmed[TEXT_MAX + 1] = "";
     const char *rest = trimmed;
     bool all_phases = false;
 
