@@ -65,7 +65,8 @@ static void put_range(struct pb_buf *out, const struct pb_field *field)
 
 static void put_row(struct pb_buf *out, const struct pb_field *field)
 {
-    bool quantity = field->unit[0] != '\0';
+    /* Durations carry their unit in the text, and ratios have none. */
+    bool quantity = field->type == PB_FIELD_SIZE || field->type == PB_FIELD_RATE;
 
     pb_buf_printf(out, "| `%s` | %s%s%s%s | %s | ", field->path, type_word(field),
                   quantity ? " (" : "", field->unit, quantity ? ")" : "",
