@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "harness/aggregate.h"
 #include "harness/scenario.h"
 #include "support/load_text.h"
 #include "support/test.h"
@@ -199,6 +200,34 @@ PB_TEST(more_objectives_than_fit_are_refused)
     pb_scenario_free(scenario);
     (void)snprintf(text + used, sizeof(text) - used, ", \"error_rate < 1%%\" ] }");
     ck_assert_ptr_nonnull(strstr(pb_test_refusal(text, NULL, 0), "too many objectives"));
+}
+
+/* Each limit of an objective or abort rule has its counter of late requests. */
+PB_TEST(as_many_different_latency_limits_as_can_be_are_counted)
+{
+    char text[8192];
+    size_t used =
+        (size_t)snprintf(text, sizeof(text), "{ \"rate\": 10, \"duration\": \"1s\", \"slo\": [ ");
+
+    for (int i = 0; i < PB_OBJECTIVES_MAX; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\"latency.p99 < %dms\"",
+                                 i ? "," : "", i + 1);
+    }
+    used += (size_t)snprintf(text + used, sizeof(text) - used, " ], \"abort\": [ ");
+    for (int i = 0; i < PB_ABORTS_MAX; i++) {
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s\"latency.p99 > %ds\"",
+                                 i ? "," : "", i + 1);
+    }
+    (void)snprintf(text + used, sizeof(text) - used, " ] }");
+    struct pb_scenario *scenario = pb_test_scenario(text);
+    struct pb_aggregate *aggregate = NULL;
+
+    PB_ASSERT_OK(pb_aggregate_new(scenario, &aggregate));
+    ck_assert_uint_eq(PB_OBJECTIVES_MAX + PB_ABORTS_MAX, aggregate->late_count);
+    ck_assert_ptr_nonnull(pb_aggregate_late(aggregate, 64 * PB_NS_PER_MS));
+    ck_assert_ptr_nonnull(pb_aggregate_late(aggregate, 16 * PB_NS_PER_S));
+    pb_aggregate_free(aggregate);
+    pb_scenario_free(scenario);
 }
 
 PB_TEST(abort_rules_say_what_ends_a_run)
