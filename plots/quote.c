@@ -5,8 +5,8 @@
 
 #include "base/utf8.h"
 
-/* The typographic one.  The manual's way, doubling, is misread by gnuplot 5.4 at the beginning of a
- * string and where two stand together: the string ends there, and the rest is code. */
+/* The typographic one.  The manual's way, doubling, is misread by gnuplot 5.4.4 at the beginning of
+ * a string and where two stand together: the string ends there, and the rest is a syntax error. */
 #define APOSTROPHE "\xe2\x80\x99"
 
 /* What must not reach a picture: controls, direction overrides, and what XML does not know. */

@@ -19,6 +19,19 @@ static const struct {
     { "interrupted", "INTERRUPTED", "unsure" },
 };
 
+static int binding_objectives(const cJSON *json)
+{
+    const cJSON *objective;
+    int binding = 0;
+
+    cJSON_ArrayForEach(objective, pb_json_at(json, "objectives"))
+    {
+        binding += strcmp(pb_json_str(objective, "level", "fail"), "fail") == 0 &&
+                   strcmp(pb_json_str(objective, "answer", ""), "NOT APPLICABLE") != 0;
+    }
+    return binding;
+}
+
 static void verdict_badge(struct pb_page *page, const cJSON *json)
 {
     const char *verdict = pb_json_str(json, "verdict", "?");
@@ -30,8 +43,10 @@ static void verdict_badge(struct pb_page *page, const cJSON *json)
             tone = verdicts[i].tone;
         }
     }
-    if (strcmp(verdict, "pass") == 0 && cJSON_GetArraySize(pb_json_at(json, "objectives")) == 0) {
-        word = "DONE, no objectives";
+    if (strcmp(verdict, "pass") == 0 && binding_objectives(json) == 0) {
+        word = cJSON_GetArraySize(pb_json_at(json, "objectives")) == 0
+                   ? "DONE, no objectives"
+                   : "DONE, no objective of level fail";
     }
     pb_page_badge(page, tone, word);
 }

@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/quantity.h"
 #include "plots/charts.h"
 #include "plots/nothing.h"
+#include "plots/quote.h"
 #include "plots/report_internal.h"
 
 static const struct {
@@ -57,7 +59,7 @@ static void head(struct pb_page *page, const cJSON *json)
     pb_page_textf(page, "%s · %lld real runs · %s%s%s", pb_json_str(json, "scenario", "?"),
                   (long long)pb_json_int(json, "real_runs.total", 0),
                   pb_format_duration(pb_json_int(json, "elapsed_ns", 0), text),
-                  pb_json_bool(json, "provisional", false) ? " · provisional (--quick)" : "",
+                  pb_json_bool(json, "provisional", false) ? " · provisional: few repeats" : "",
                   pb_json_bool(json, "interrupted", false) ? " · interrupted" : "");
     pb_page_html(page, "</p></header>\n");
 }
@@ -210,6 +212,27 @@ static void notes(struct pb_page *page, const cJSON *json)
     pb_page_html(page, "</ul>\n");
 }
 
+/* A line to paste into a shell; `first` and `second` are words of it, NULL: none. */
+static void command_line(struct pb_page *page, const char *command, const char *first,
+                         const char *second)
+{
+    PB_CLEANUP(pb_buf_done) struct pb_buf line = { 0 };
+
+    pb_buf_printf(&line, "poolbench %s ", command);
+    pb_quote_shell(&line, first);
+    if (second) {
+        pb_buf_puts(&line, " ");
+        pb_quote_shell(&line, second);
+    }
+    if (pb_buf_status(&line) != PB_OK) {
+        page->out.status = line.status;
+        return;
+    }
+    pb_page_text(page, pb_buf_text(&line));
+    /* Text loses its control characters on the way into a page, a newline too. */
+    pb_page_html(page, "\n");
+}
+
 static void next_step(struct pb_page *page, const cJSON *json)
 {
     const char *path = pb_json_str(json, "scenario_path", NULL);
@@ -217,10 +240,10 @@ static void next_step(struct pb_page *page, const cJSON *json)
     if (strcmp(pb_json_str(json, "answer", ""), "improved") != 0 || !path) {
         return;
     }
-    pb_page_section(page, "Apply");
+    pb_page_section(page, "Apply, and undo");
     pb_page_html(page, "<pre>");
-    pb_page_textf(page, "poolbench apply %s %s\n", pb_json_str(json, "id", "RUN"), path);
-    pb_page_textf(page, "poolbench rollback %s", path);
+    command_line(page, "apply", page->folder, path);
+    command_line(page, "rollback", path, NULL);
     pb_page_html(page, "</pre>\n");
 }
 
@@ -234,7 +257,7 @@ static void unfinished(struct pb_page *page)
     pb_page_html(page,
                  "</h1>\n<p class=\"reason\">This tune has not come to an answer yet; what it "
                  "has measured is below, and it can go on where it stopped.</p>\n<pre>");
-    pb_page_textf(page, "poolbench tune --resume %s", page->folder);
+    command_line(page, "tune --resume", page->folder, NULL);
     pb_page_html(page, "</pre></header>\n");
 }
 

@@ -197,6 +197,23 @@ PB_TEST_TIMEOUT(names_in_a_run_never_run_or_break_anything, 120)
     }
 }
 
+PB_TEST(the_commands_of_a_tune_page_can_be_pasted_into_a_shell)
+{
+    char folder[300];
+
+    in(picture_folder(), "tune-commands", folder);
+    pb_made_tune_folder(folder, "it's $(x).json", false, true);
+    report(folder, NULL, 0);
+    char *html = pb_made_read(folder, "report.html");
+
+    ck_assert_ptr_nonnull(html);
+    /* Quoted for a shell, then as a page writes it, a line of its own for each command. */
+    ck_assert_ptr_nonnull(strstr(html,
+                                 " &#39;it&#39;\\&#39;&#39;s $(x).json&#39;\npoolbench rollback "
+                                 "&#39;it"));
+    free(html);
+}
+
 PB_TEST_TIMEOUT(names_in_a_tune_never_run_or_break_anything, 120)
 {
     static const char *const charts[] = { "trajectory", NULL };
