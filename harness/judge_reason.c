@@ -109,7 +109,8 @@ static void say_limit(struct pb_judging *judging)
         say(judging,
             "Limited by service time: %s of the slowest requests is work, not waiting; more workers "
             "%s.",
-            pb_format_percent(work, text), work >= 0.9 ? "will not help" : "would help little");
+            pb_format_percent(work, text),
+            work >= 0.9 ? "will not help" : "can shorten only the rest");
     } else if (fault) {
         say(judging,
             "Limited by waiting after a fault (%.60s): %s of the slowest requests is waiting.",
@@ -281,7 +282,7 @@ static void say_undecided(struct pb_judging *judging, const struct pb_objective_
     }
     if (!isnan(result->more_seconds)) {
         say(judging, " About %s more would decide.",
-            pb_format_duration(llround(result->more_seconds) * PB_NS_PER_S, more));
+            pb_format_duration((int64_t)ceil(result->more_seconds) * PB_NS_PER_S, more));
     } else {
         say(judging, " Too close to the limit for one run: repeat it (--runs 6).");
     }

@@ -203,6 +203,12 @@ static void describe(struct writer *writer, cJSON *schema, const struct pb_field
     if (!schema) {
         return;
     }
+    /* The `description` of the scenario itself is among its notes already. */
+    if (cJSON_GetObjectItemCaseSensitive(schema, "type") &&
+        strcmp(field->path, "description") == 0) {
+        add_text(writer, schema, "description", field->help);
+        return;
+    }
     if (!cJSON_GetObjectItemCaseSensitive(schema, "description")) {
         add_text(writer, schema, "description", field->help);
     }

@@ -20,3 +20,8 @@ run 0 "$PB" fields
 has out "pool.size"
 run 0 "$PB" fields --json
 nothing_stored
+
+# The schema is JSON that the strict reader takes: no key stands twice (it is no scenario, hence 2).
+"$PB" fields --schema >schema.json
+run 2 "$PB" validate schema.json
+lacks err "given twice"
