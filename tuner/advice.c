@@ -117,7 +117,7 @@ static void reason_improved(const struct pb_tuner *tuner, char *text, size_t siz
 
     stress_text(tuner, stress, sizeof(stress));
     if (!held) {
-        snprintf(cause, sizeof(cause), "; the setting of now does not: %s",
+        snprintf(cause, sizeof(cause), "; the present setting does not: %s",
                  tuner->candidates[0].ruling.reason);
     } else if (tuner->plan.cost_known) {
         snprintf(cause, sizeof(cause), ", with %" PRId64 " worker%s instead of %" PRId64,
@@ -135,7 +135,7 @@ static void reason_already_best(const struct pb_tuner *tuner, char *text, size_t
     stress_text(tuner, stress, sizeof(stress));
     failure_text(tuner, telling_failure(tuner), failure, sizeof(failure));
     snprintf(text, size,
-             "every objective holds%s with the setting of now, and nothing cheaper %s%s%s", stress,
+             "every objective holds%s with the present setting, and nothing cheaper %s%s%s", stress,
              failure[0] != '\0' ? "does (" : "is in the declared range", failure,
              failure[0] != '\0' ? ")" : "");
 }
@@ -169,6 +169,8 @@ static void reason_unconfirmed(const struct pb_tuner *tuner, char *text, size_t 
                        : "a setting was found that meets every objective");
     } else if (best->dropped) {
         snprintf(text, size, "what looked best did not hold on fresh seeds: %s", best->why);
+    } else if (!meets && failure[0] == '\0' && best->ruling.reason[0] == '\0') {
+        snprintf(text, size, "stopped before any setting was judged");
     } else if (!meets) {
         snprintf(text, size,
                  "no setting could be shown to meet every objective, nor all be ruled out; the "
@@ -336,7 +338,7 @@ static void note_noise(const struct pb_tuner *tuner, cJSON *notes)
     if (n >= 2) {
         snprintf(
             text, sizeof(text),
-            "Noise: %zu runs of the setting of now gave p99 from %s to %s; smaller differences "
+            "Noise: %zu runs of the present setting gave p99 from %s to %s; smaller differences "
             "decide nothing.",
             n, pb_format_duration(low, a), pb_format_duration(high, b));
         add_note(tuner, notes, "noise", text);

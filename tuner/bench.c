@@ -243,7 +243,7 @@ static enum pb_status run_until_valid(struct pb_tuner *tuner, struct pb_trial_en
         }
         tuner->invalid++;
         tuner->candidates[entry->candidate].invalid++;
-        char text[240];
+        char text[400];
 
         snprintf(text, sizeof(text), "not used, the measurement cannot be trusted: %s",
                  entry->result.invalid_why);
@@ -410,7 +410,10 @@ enum pb_status pb_bench_note(struct pb_tuner *tuner, const struct pb_note *note,
     }
     pb_fill_text(tuner->fill, line, "reason", reason);
     PB_TRY(pb_bench_line(tuner, line, err));
-    snprintf(about->why, sizeof(about->why), "%s", reason);
+    /* A confirmation speaks of other runs than those that a setting's row is made of. */
+    if (strcmp(note->type, "confirmed") != 0) {
+        snprintf(about->why, sizeof(about->why), "%s", reason);
+    }
     pb_space_text(&tuner->space, &about->point, name, sizeof(name));
     snprintf(text, sizeof(text), "%s -> %s: %s", name,
              strcmp(note->type, "rolled_back") == 0 ? "rolled back" : note->type, reason);

@@ -40,7 +40,7 @@ struct pb_trial_objective {
 
 struct pb_trial_result {
     bool valid; /* false: the measurement cannot be trusted; repeat it, never use it */
-    char invalid_why[160];
+    char invalid_why[320];
     bool crashed; /* the run could not be made, or not to its end, with this setting */
     char crashed_why[160];
     size_t objective_count; /* as in the scenario */

@@ -68,8 +68,9 @@ enum pb_status pb_trial_from_json(const cJSON *line, size_t objective_count,
 
     result.valid = pb_json_bool(line, "valid", false);
     result.crashed = pb_json_bool(line, "crashed", false);
-    snprintf(result.crashed ? result.crashed_why : result.invalid_why, sizeof(result.invalid_why),
-             "%s", pb_json_str(line, "why", ""));
+    snprintf(result.crashed ? result.crashed_why : result.invalid_why,
+             result.crashed ? sizeof(result.crashed_why) : sizeof(result.invalid_why), "%s",
+             pb_json_str(line, "why", ""));
     result.p50_ns = pb_json_int(line, "p50_ns", 0);
     result.p99_ns = pb_json_int(line, "p99_ns", 0);
     result.mean_workers = pb_json_num(line, "mean_workers", PB_NO_NUMBER);

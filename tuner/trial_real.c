@@ -53,14 +53,14 @@ static void read_why_invalid(const cJSON *json, struct pb_trial_result *result)
 {
     const cJSON *warning = NULL;
 
-    snprintf(result->invalid_why, sizeof(result->invalid_why), "%.150s",
+    snprintf(result->invalid_why, sizeof(result->invalid_why), "%s",
              pb_json_str(json, "reason", "the measurement cannot be trusted"));
     cJSON_ArrayForEach(warning, pb_json_at(json, "warnings"))
     {
         const char *name = pb_json_str(warning, "id", "");
 
         if (pb_json_bool(warning, "serious", false)) {
-            snprintf(result->invalid_why, sizeof(result->invalid_why), "%.150s",
+            snprintf(result->invalid_why, sizeof(result->invalid_why), "%s",
                      pb_json_str(warning, "text", name));
             return;
         }
