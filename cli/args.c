@@ -14,7 +14,7 @@ static const struct option {
     const char *help;
     const char *path; /* a shortcut for --set PATH=VALUE; NULL: none */
 } options[] = {
-    [PB_OPT_HELP] = { "--help", NULL, "this text", NULL },
+    [PB_OPT_HELP] = { "--help", NULL, "this text; also -h", NULL },
     [PB_OPT_JSON] = { "--json", NULL, "print the result as JSON on stdout", NULL },
     [PB_OPT_QUIET] = { "--quiet", NULL, "no progress on stderr", NULL },
     [PB_OPT_SOFT] = { "--soft", NULL, "exit codes 3 and 5 become 0, the words unchanged", NULL },
@@ -25,7 +25,8 @@ static const struct option {
     [PB_OPT_SIZE] = { "--size", "N", "short for --set pool.size=N", "pool.size" },
     [PB_OPT_SEED] = { "--seed", "N", "short for --set seed=N", "seed" },
     [PB_OPT_RUNS] = { "--runs", "N", "repeat with seeds seed, seed + 1, ...: a run set", NULL },
-    [PB_OPT_TIME] = { "--time", "LIMIT", "do not start what would take longer (10m)", NULL },
+    [PB_OPT_TIME] = { "--time", "LIMIT", "run: do not start what takes longer; tune: its budget",
+                      NULL },
     [PB_OPT_EFFECTIVE] = { "--effective", NULL, "print all settings as they would be used", NULL },
     [PB_OPT_RESUME] = { "--resume", "DIR", "go on with an unfinished tune folder", NULL },
     [PB_OPT_QUICK] = { "--quick", NULL, "fewer repeats; the answer is provisional", NULL },

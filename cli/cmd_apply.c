@@ -4,6 +4,7 @@
 #include "base/quantity.h"
 #include "cli/command.h"
 #include "cli/document.h"
+#include "cli/print.h"
 #include "tuner/apply.h"
 
 static int failed(const struct pb_args *args, enum pb_status status, const struct pb_error *err)
@@ -48,7 +49,9 @@ static int apply_document(const struct pb_args *args, const struct pb_document *
     }
     printf("applied to %s (backup %s)\n", file, backup);
     print_changes(document->root);
-    printf("undo: poolbench rollback %s\n", file);
+    printf("undo: %s rollback", args->program);
+    pb_print_word(stdout, file);
+    putchar('\n');
     free(backup);
     return PB_EXIT_YES;
 }

@@ -11,7 +11,7 @@
 
 #define ROWS_AT_ONCE 1024
 
-/* One line a request; `first` for a header. */
+/* One line an attempt. */
 typedef void (*row_fn)(FILE *out, const struct pb_record *row);
 
 static void csv_row(FILE *out, const struct pb_record *row)
@@ -171,7 +171,7 @@ const struct pb_command pb_command_export = {
     .usage = "RUN [--format csv|jsonl|hgrm] [--output FILE]",
     .summary = "requests as csv or jsonl, percentiles as hgrm",
     .details =
-        "csv and jsonl hold one line a request, all phases; hgrm is HdrHistogram's percentile\n"
+        "csv and jsonl hold one line an attempt, all phases, warm-up too; hgrm is HdrHistogram's percentile\n"
         "spectrum of ok requests in milliseconds.",
     .options = PB_OPT(PB_OPT_RESULTS) | PB_OPT(PB_OPT_FORMAT) | PB_OPT(PB_OPT_OUTPUT),
     .words_min = 1,

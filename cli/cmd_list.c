@@ -6,6 +6,7 @@
 #include "base/quantity.h"
 #include "cli/command.h"
 #include "cli/document.h"
+#include "cli/print.h"
 #include "harness/folder.h"
 #include "harness/recover.h"
 
@@ -16,17 +17,18 @@ static const char *const kind_names[] = {
     [PB_FOLDER_UNFINISHED_TUNE] = "unfinished",
 };
 
-static void print_row(const struct pb_folder_entry *entry, const cJSON *json)
+static void print_row(const char *program, const struct pb_folder_entry *entry, const cJSON *json)
 {
     char p99[PB_QUANTITY_TEXT];
 
     if (entry->kind == PB_FOLDER_UNFINISHED_TUNE) {
-        printf("%-52s unfinished tune     go on: poolbench tune --resume %s\n", entry->id,
-               entry->path);
+        printf("%-52s unfinished tune     go on: %s tune --resume", entry->id, program);
+        pb_print_word(stdout, entry->path);
+        putchar('\n');
         return;
     }
     if (entry->kind == PB_FOLDER_TUNE) {
-        printf("%-52s tune  %-13s\n", entry->id, pb_json_str(json, "answer", "?"));
+        printf("%-52s tune  %s\n", entry->id, pb_json_str(json, "answer", "?"));
         return;
     }
     printf("%-52s %-5s %-13s size %-4lld p99 %s\n", entry->id, kind_names[entry->kind],
@@ -88,7 +90,7 @@ static int cmd_list(const struct pb_args *args)
         if (rows) {
             cJSON_AddItemToArray(rows, row_json(&entries[i], read ? document.root : NULL));
         } else {
-            print_row(&entries[i], read ? document.root : NULL);
+            print_row(args->program, &entries[i], read ? document.root : NULL);
         }
         pb_document_done(&document);
     }
@@ -99,8 +101,8 @@ static int cmd_list(const struct pb_args *args)
         free(text);
         cJSON_Delete(rows);
     } else if (count == 0) {
-        printf("nothing stored in %s/ yet; start with: poolbench run scenarios/smoke.json\n",
-               results);
+        printf("nothing stored in %s/ yet; start with: %s run scenarios/smoke.json\n", results,
+               args->program);
     }
     pb_folder_list_free(entries, count);
     return PB_EXIT_YES;

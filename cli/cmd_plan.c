@@ -7,6 +7,7 @@
 #include "base/queueing.h"
 #include "cli/advice.h"
 #include "cli/command.h"
+#include "cli/print.h"
 #include "harness/schedule.h"
 
 #define NO_NUMBER ((double)NAN)
@@ -117,9 +118,12 @@ static void print_plan(const struct pb_args *args, const struct pb_scenario *sce
         print_phase(&scenario->phases[i], &plan);
     }
     pb_advise(stdout, scenario);
-    printf("seed %llu, schedule %016llx\nnext: poolbench run%s%s\n",
-           (unsigned long long)schedule->seed, (unsigned long long)schedule->hash,
-           args->word_count > 0 ? " " : "", args->word_count > 0 ? args->words[0] : " ...");
+    printf("seed %llu, schedule %016llx\nnext: %s run", (unsigned long long)schedule->seed,
+           (unsigned long long)schedule->hash, args->program);
+    for (int i = 2; i < args->argc; i++) {
+        pb_print_word(stdout, args->argv[i]);
+    }
+    putchar('\n');
 }
 
 static void print_plan_json(const struct pb_scenario *scenario, const struct pb_schedule *schedule)

@@ -8,7 +8,6 @@
 #include "cli/finish.h"
 #include "cli/live.h"
 #include "cli/print.h"
-#include "harness/folder.h"
 #include "harness/run.h"
 
 #define RUNS_MAX 1000
@@ -36,19 +35,6 @@ static bool announce(const struct pb_args *args, struct pb_live *live,
     return true;
 }
 
-static void sweep(struct pb_live *live, const char *results)
-{
-    size_t swept = pb_folder_sweep(results);
-    char text[160];
-
-    if (swept > 0) {
-        (void)snprintf(text, sizeof(text),
-                       "removed %zu unfinished folder%s below %s, left by a process that is gone",
-                       swept, swept == 1 ? "" : "s", results);
-        pb_live_say(live, text);
-    }
-}
-
 static int run_scenario(const struct pb_args *args, const struct pb_scenario *scenario)
 {
     struct pb_live live;
@@ -67,7 +53,7 @@ static int run_scenario(const struct pb_args *args, const struct pb_scenario *sc
                                       .progress = pb_live_run,
                                       .progress_ctx = &live };
 
-    sweep(&live, options.results);
+    pb_live_sweep(&live, options.results);
 
     enum pb_status status = pb_args_has(args, PB_OPT_RUNS)
                                 ? pb_run_set(scenario, (uint32_t)runs, &options, &result, &err)

@@ -36,6 +36,8 @@ static int show_document(const struct pb_args *args, const struct pb_document *d
 {
     char *report = pb_path_join(document->entry.path, "report.html");
     bool has_report = report && pb_path_exists(report);
+    struct pb_print_place place = { args->program, document->entry.path,
+                                    has_report ? report : NULL };
 
     if (pb_args_has(args, PB_OPT_JSON)) {
         char *text = pb_json_print(document->root, true);
@@ -43,9 +45,9 @@ static int show_document(const struct pb_args *args, const struct pb_document *d
         puts(text ? text : "{}");
         free(text);
     } else if (document->entry.kind == PB_FOLDER_TUNE) {
-        pb_print_tune(stdout, document->root, document->entry.path, has_report ? report : NULL);
+        pb_print_tune(stdout, document->root, &place);
     } else {
-        pb_print_run(stdout, document->root, document->entry.path, has_report ? report : NULL);
+        pb_print_run(stdout, document->root, &place);
     }
     free(report);
     return PB_EXIT_YES;

@@ -20,7 +20,7 @@ struct tune_live {
 static void on_progress(void *ctx, const struct pb_tune_progress *progress)
 {
     struct tune_live *tune = ctx;
-    char line[320], done[PB_QUANTITY_TEXT], all[PB_QUANTITY_TEXT];
+    char line[480], done[PB_QUANTITY_TEXT], all[PB_QUANTITY_TEXT];
 
     (void)snprintf(tune->step, sizeof(tune->step), "%s, run %u of about %u, %s of about %s",
                    progress->stage, progress->runs_done + 1, progress->runs_expected,
@@ -67,8 +67,8 @@ static int answer_code(const cJSON *json)
     return PB_EXIT_FAILED;
 }
 
-static bool announce(const struct pb_args *args, struct pb_live *live,
-                     const struct pb_scenario *scenario, const struct pb_tune_options *options)
+static bool announce(struct pb_live *live, const struct pb_scenario *scenario,
+                     const struct pb_tune_options *options)
 {
     struct pb_tune_estimate estimate;
     struct pb_error err = { 0 };
@@ -86,7 +86,6 @@ static bool announce(const struct pb_args *args, struct pb_live *live,
                        ? "; too many to try all in the budget: searched by coordinate steps"
                        : "");
     pb_live_say(live, text);
-    (void)args;
     return true;
 }
 
@@ -107,7 +106,9 @@ static int print_result(const struct pb_args *args, struct pb_live *live, const 
         puts(text ? text : "{}");
         free(text);
     } else {
-        pb_print_tune(stdout, json, folder, report);
+        struct pb_print_place place = { args->program, folder, report };
+
+        pb_print_tune(stdout, json, &place);
     }
     free(report);
     return code;
@@ -130,10 +131,10 @@ static int tune_scenario(const struct pb_args *args, const struct pb_scenario *s
 
     pb_live_init(&tune.live, pb_args_has(args, PB_OPT_QUIET));
     if (!pb_args_duration(args, PB_OPT_TIME, &options.time_limit_ns) ||
-        !announce(args, &tune.live, scenario, &options)) {
+        !announce(&tune.live, scenario, &options)) {
         return PB_EXIT_INPUT;
     }
-    (void)pb_folder_sweep(options.results);
+    pb_live_sweep(&tune.live, options.results);
 
     enum pb_status status = pb_tune(scenario, &options, &json, &folder, &err);
     int code = PB_EXIT_FAILED;

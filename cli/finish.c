@@ -59,7 +59,9 @@ int pb_finish_run(const struct pb_args *args, struct pb_live *live,
         }
         free(text);
     } else {
-        pb_print_run(stdout, result->json, result->folder, report);
+        struct pb_print_place place = { args->program, result->folder, report };
+
+        pb_print_run(stdout, result->json, &place);
     }
     free(report);
     return code;

@@ -3,10 +3,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/quantity.h"
+#include "harness/folder.h"
 
 #define SPARSE_NS (10 * PB_NS_PER_S)
 
@@ -32,10 +34,18 @@ void pb_live_say(struct pb_live *live, const char *text)
     }
 }
 
+static int columns(void)
+{
+    struct winsize window = { 0 };
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &window) == 0 && window.ws_col > 0;
+
+    return known ? window.ws_col : 512;
+}
+
 void pb_live_line(struct pb_live *live, const char *text)
 {
     if (!live->quiet && live->terminal) {
-        (void)fprintf(stderr, "\r\033[K%s", text);
+        (void)fprintf(stderr, "\r\033[K%.*s", columns() - 1, text);
         (void)fflush(stderr);
         live->line_open = true;
     }
@@ -99,6 +109,19 @@ void pb_live_run(void *ctx, const struct pb_progress *progress)
     (void)snprintf(live->last_stage, sizeof(live->last_stage), "%s", stage);
     live->last_ns = pb_now_ns();
     (void)fprintf(stderr, "%s\n", text);
+}
+
+void pb_live_sweep(struct pb_live *live, const char *results)
+{
+    size_t swept = pb_folder_sweep(results);
+    char text[160];
+
+    if (swept > 0) {
+        (void)snprintf(text, sizeof(text),
+                       "removed %zu unfinished folder%s below %s, left by a process that is gone",
+                       swept, swept == 1 ? "" : "s", results);
+        pb_live_say(live, text);
+    }
 }
 
 /* A signal handler can reach nothing but file scope: this is the one mutable variable there. */

@@ -24,8 +24,10 @@ void pb_live_init(struct pb_live *live, bool quiet);
 void pb_live_run(void *ctx, const struct pb_progress *progress);
 /* A line of its own, above the live line.  Nothing with --quiet. */
 void pb_live_say(struct pb_live *live, const char *text);
-/* A live line of any text. */
+/* A live line of any text, cut to the terminal's width: a line that wraps cannot be taken back. */
 void pb_live_line(struct pb_live *live, const char *text);
+/* Removes what killed processes left below `results`, and says so. */
+void pb_live_sweep(struct pb_live *live, const char *results);
 /* Clears the live line, before results are printed. */
 void pb_live_end(struct pb_live *live);
 

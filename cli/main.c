@@ -94,6 +94,22 @@ static int run_command(const struct pb_command *command, int argc, char **argv)
     return check_stdout(command->name, code);
 }
 
+/* `help` alone, or of one command. */
+static int help(const char *name)
+{
+    if (!name) {
+        print_help();
+        return PB_EXIT_YES;
+    }
+    for (size_t i = 0; i < PB_ARRAY_LEN(commands); i++) {
+        if (strcmp(name, commands[i]->name) == 0) {
+            pb_command_help(commands[i]);
+            return PB_EXIT_YES;
+        }
+    }
+    return unknown_command(name);
+}
+
 int main(int argc, char **argv)
 {
     /* Histograms come from pages of their own, run after run: untouched buckets then cost no
@@ -108,8 +124,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
         strcmp(argv[1], "help") == 0) {
-        print_help();
-        return PB_EXIT_YES;
+        return help(argc > 2 ? argv[2] : NULL);
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
         printf("poolbench " PB_VERSION " (%s, %s, %s)\n", pb_revision(), pb_compiler(),

@@ -9,13 +9,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Line 1 with its colour (a terminal without NO_COLOR) and the rest of a run or run set.  `folder`:
- * where it is stored, NULL: nowhere; `report`: path of report.html, NULL: none. */
-void pb_print_run(FILE *out, const cJSON *json, const char *folder, const char *report);
+/* Where a result came from and went to: what the commands to paste are made of. */
+struct pb_print_place {
+    const char *program; /* as it was called, so that the printed commands work as printed */
+    const char *folder;  /* where the result is stored; NULL: nowhere */
+    const char *report;  /* path of report.html; NULL: none */
+};
+
+/* Line 1 with its colour (a terminal without NO_COLOR) and the rest of a run or run set. */
+void pb_print_run(FILE *out, const cJSON *json, const struct pb_print_place *place);
 /* The recommendation of a tune. */
-void pb_print_tune(FILE *out, const cJSON *json, const char *folder, const char *report);
-/* The command that does a stored run again. */
-void pb_print_reproduce(FILE *out, const cJSON *json);
+void pb_print_tune(FILE *out, const cJSON *json, const struct pb_print_place *place);
+/* Where a run is stored, the command that does it again, and the one to go on with. */
+void pb_print_next(FILE *out, const cJSON *json, const struct pb_print_place *place);
+/* A word of a command line, with a space before it, quoted where a shell needs it. */
+void pb_print_word(FILE *out, const char *word);
 
 /* True when words on `out` may be coloured. */
 bool pb_print_coloured(FILE *out);

@@ -38,12 +38,16 @@ static void print_word(FILE *out, const char *word, const char *colour)
     }
 }
 
-static void print_verdict_word(FILE *out, const cJSON *json)
+static void print_verdict_word(FILE *out, const cJSON *json, int binding)
 {
     const char *verdict = pb_json_str(json, "verdict", "untrusted");
 
-    if (strcmp(verdict, "pass") == 0 && cJSON_GetArraySize(pb_json_at(json, "objectives")) == 0) {
-        print_word(out, "DONE, no objectives", "\033[1m");
+    if (strcmp(verdict, "pass") == 0 && binding == 0) {
+        print_word(out,
+                   cJSON_GetArraySize(pb_json_at(json, "objectives")) == 0
+                       ? "DONE, no objectives"
+                       : "DONE, no objective of level fail",
+                   "\033[1m");
         return;
     }
     for (size_t i = 0; i < PB_ARRAY_LEN(verdict_words); i++) {
@@ -55,44 +59,69 @@ static void print_verdict_word(FILE *out, const cJSON *json)
     (void)fputs(verdict, out);
 }
 
-/* Objectives of level "fail": how many passed of how many. */
-static void count_objectives(const cJSON *json, int *passed, int *binding)
-{
-    const cJSON *objective;
+/* What line 1 counts. */
+struct tally {
+    int binding, passed; /* objectives of level fail that apply, and those that passed */
+    int warned;          /* objectives of level warn that did not pass */
+    int warnings, notes; /* of the measurement: serious ones and others */
+};
 
-    *passed = *binding = 0;
-    cJSON_ArrayForEach(objective, pb_json_at(json, "objectives"))
+static struct tally count_all(const cJSON *json)
+{
+    struct tally tally = { 0 };
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, pb_json_at(json, "objectives"))
     {
-        if (strcmp(pb_json_str(objective, "level", "fail"), "fail") == 0 &&
-            strcmp(pb_json_str(objective, "answer", ""), "NOT APPLICABLE") != 0) {
-            (*binding)++;
-            *passed += strcmp(pb_json_str(objective, "answer", ""), "PASS") == 0;
+        const char *answer = pb_json_str(row, "answer", "");
+
+        if (strcmp(pb_json_str(row, "level", "fail"), "fail") != 0) {
+            tally.warned += strcmp(answer, "FAIL") == 0;
+        } else if (strcmp(answer, "NOT APPLICABLE") != 0) {
+            tally.binding++;
+            tally.passed += strcmp(answer, "PASS") == 0;
         }
+    }
+    cJSON_ArrayForEach(row, pb_json_at(json, "warnings"))
+    {
+        *(pb_json_bool(row, "serious", false) ? &tally.warnings : &tally.notes) += 1;
+    }
+    return tally;
+}
+
+static void print_count(FILE *out, int count, const char *word, const char **separator)
+{
+    if (count > 0) {
+        (void)fprintf(out, "%s%d %s%s", *separator, count, word, count == 1 ? "" : "s");
+        *separator = ", ";
     }
 }
 
 static void print_line_one(FILE *out, const cJSON *json)
 {
     int runs = cJSON_GetArraySize(pb_json_at(json, "runs"));
-    int warnings = cJSON_GetArraySize(pb_json_at(json, "warnings"));
-    int passed, binding;
+    struct tally tally = count_all(json);
+    const char *separator = "   ";
 
-    print_verdict_word(out, json);
-    count_objectives(json, &passed, &binding);
+    print_verdict_word(out, json, tally.binding);
     if (runs > 0) {
         (void)fprintf(out, " (%d run%s)", runs, runs == 1 ? "" : "s");
-    } else if (binding > 0) {
+    } else if (tally.binding > 0) {
         (void)fputs(" (one run)", out);
     }
     (void)fprintf(out, "  %s", pb_json_str(json, "scenario.name", "?"));
-    if (binding > 0) {
-        (void)fprintf(out, "   %d of %d objective%s", passed, binding, binding == 1 ? "" : "s");
+    if (tally.binding > 0) {
+        (void)fprintf(out, "%s%d of", separator, tally.passed);
+        separator = " ";
     }
-    if (warnings > 0) {
-        (void)fprintf(out, "%s %d warning%s", binding > 0 ? "," : "  ", warnings,
-                      warnings == 1 ? "" : "s");
+    print_count(out, tally.binding, "objective", &separator);
+    if (tally.warned > 0) {
+        (void)fprintf(out, "%s%d of level warn broke", separator, tally.warned);
+        separator = ", ";
     }
-    if (runs == 0 && binding > 0) {
+    print_count(out, tally.warnings, "warning", &separator);
+    print_count(out, tally.notes, "note", &separator);
+    if (runs == 0 && tally.binding > 0) {
         (void)fputs("   describes this run; for a gate use --runs 6", out);
     }
     (void)fputc('\n', out);
@@ -130,23 +159,33 @@ static void print_phases(FILE *out, const cJSON *json)
     }
 }
 
-static void print_settings(FILE *out, const cJSON *json)
+/* " (pool.size = 4 instead of 8, rate = 500 from the command line)" */
+static void print_overrides(FILE *out, const cJSON *json)
 {
     const cJSON *override;
+    const char *separator = " (";
 
-    (void)fprintf(out, "size %lld, overflow %lld", (long long)pb_json_int(json, "pool.size", 0),
-                  (long long)pb_json_int(json, "pool.max_overflow", 0));
     cJSON_ArrayForEach(override, pb_json_at(json, "overrides"))
     {
         const char *replaced = pb_json_str(override, "replaced", NULL);
+        const char *origin = pb_json_str(override, "origin", "?");
 
-        (void)fprintf(out, " (%s = %s from the %s", pb_json_str(override, "path", "?"),
-                      pb_json_str(override, "value", "?"), pb_json_str(override, "origin", "?"));
-        if (replaced) {
-            (void)fprintf(out, ", before %s", replaced);
+        (void)fprintf(out, "%s%s = %s%s%s", separator, pb_json_str(override, "path", "?"),
+                      pb_json_str(override, "value", "?"), replaced ? " instead of " : "",
+                      replaced ? replaced : "");
+        separator = ", ";
+        if (!override->next || strcmp(origin, pb_json_str(override->next, "origin", "?")) != 0) {
+            (void)fprintf(out, " from the %s)", origin);
+            separator = " (";
         }
-        (void)fputc(')', out);
     }
+}
+
+static void print_settings(FILE *out, const cJSON *json)
+{
+    (void)fprintf(out, "size %lld, overflow %lld", (long long)pb_json_int(json, "pool.size", 0),
+                  (long long)pb_json_int(json, "pool.max_overflow", 0));
+    print_overrides(out, json);
     (void)fputs(" · ", out);
     print_phases(out, json);
     (void)fprintf(out, " · seed %lld", (long long)pb_json_int(json, "seed", 0));
@@ -256,8 +295,13 @@ static void format_margin(const cJSON *objective, char *text, size_t size)
     double margin = pb_json_num(objective, "margin_ratio", NO_NUMBER);
     char one[PB_QUANTITY_TEXT];
 
-    (void)snprintf(text, size, "%s%s", isnan(margin) ? "" : pb_format_percent(fabs(margin), one),
-                   !isnan(margin) && margin < 0 ? " over" : "");
+    text[0] = '\0';
+    if (margin < -1) {
+        (void)snprintf(text, size, "%s x limit", pb_format_number(1 - margin, one));
+    } else if (!isnan(margin)) {
+        (void)snprintf(text, size, "%s%s", pb_format_percent(fabs(margin), one),
+                       margin < 0 ? " over" : "");
+    }
 }
 
 /* A latency quantile is judged by the share of requests within the limit: say both. */
@@ -290,7 +334,7 @@ static void print_objective(FILE *out, const cJSON *objective, const struct widt
     bool lost = cJSON_IsNull(pb_json_at(objective, "measured")) &&
                 pb_json_num(objective, "bad_ratio", 0) > 0;
     char name[160], value[PB_QUANTITY_TEXT], interval[2 * PB_QUANTITY_TEXT],
-        limit[2 * PB_QUANTITY_TEXT], margin[PB_QUANTITY_TEXT];
+        limit[2 * PB_QUANTITY_TEXT], margin[2 * PB_QUANTITY_TEXT];
     const char *why = pb_json_str(objective, "why", NULL);
 
     objective_name(objective, widths->with_phase, name, sizeof(name));
@@ -298,17 +342,20 @@ static void print_objective(FILE *out, const cJSON *objective, const struct widt
     format_margin(objective, margin, sizeof(margin));
     (void)fputs("  ", out);
     print_word(out, word, answer_colour(word));
-    (void)fprintf(out, "%*s  %-*s %10s  %-20s %12s  %8s", widths->answer - (int)strlen(word), "",
+    (void)fprintf(out, "%*s  %-*s %10s  %-20s %12s", widths->answer - (int)strlen(word), "",
                   widths->name, name,
                   /* The request at that percentile is one of those that did not end ok. */
-                  lost ? "failed"
+                  lost ? "never"
                        : format_value(unit, pb_json_num(objective, "measured", NO_NUMBER), value),
                   format_interval(unit, pb_json_num(objective, "ci_low", NO_NUMBER),
                                   pb_json_num(objective, "ci_high", NO_NUMBER), interval,
                                   sizeof(interval)),
-                  limit, margin);
-    (void)fprintf(out, "%s%s\n", why && strcmp(word, "PASS") != 0 ? "  " : "",
-                  why && strcmp(word, "PASS") != 0 ? why : "");
+                  limit);
+    why = why && strcmp(word, "PASS") != 0 ? why : "";
+    if (margin[0] || why[0]) {
+        (void)fprintf(out, "  %8s%s%s", margin, why[0] ? "  " : "", why);
+    }
+    (void)fputc('\n', out);
     print_good_share(out, objective, widths);
     if (strcmp(word, "INCONCLUSIVE") == 0 &&
         !isnan(pb_json_num(objective, "more_seconds", NO_NUMBER))) {
@@ -436,57 +483,7 @@ static void print_warnings(FILE *out, const cJSON *json)
     }
 }
 
-void pb_print_reproduce(FILE *out, const cJSON *json)
-{
-    const cJSON *override;
-    const char *path = pb_json_str(json, "scenario.path", NULL);
-    int runs = cJSON_GetArraySize(pb_json_at(json, "runs"));
-    bool seeded = false;
-
-    (void)fputs("poolbench run", out);
-    if (path) {
-        (void)fprintf(out, " %s", path);
-    }
-    cJSON_ArrayForEach(override, pb_json_at(json, "overrides"))
-    {
-        const char *name = pb_json_str(override, "path", "?");
-
-        seeded |= strcmp(name, "seed") == 0;
-        (void)fprintf(out, " --set '%s=%s'", name, pb_json_str(override, "value", ""));
-    }
-    if (!seeded) {
-        (void)fprintf(out, " --seed %lld", (long long)pb_json_int(json, "seed", 0));
-    }
-    if (runs > 0) {
-        (void)fprintf(out, " --runs %d", runs);
-    }
-}
-
-static void print_next(FILE *out, const cJSON *json, const char *folder, const char *report)
-{
-    const char *path = pb_json_str(json, "scenario.path", NULL);
-    const char *verdict = pb_json_str(json, "verdict", "");
-
-    if (folder) {
-        (void)fprintf(out, "%s\n", report ? report : folder);
-    }
-    (void)fputs("reproduce: ", out);
-    pb_print_reproduce(out, json);
-    if (path && strcmp(verdict, "inconclusive") == 0) {
-        (void)fprintf(out, "\nnext: poolbench run %s --runs 6", path);
-    } else if (path && pb_json_at(json, "scenario.requested.tune.vary")) {
-        (void)fprintf(out, "\nnext: poolbench tune %s", path);
-    } else if (folder) {
-        const char *id = strrchr(folder, '/');
-
-        (void)fprintf(out, "\nnext: poolbench %s %s",
-                      pb_json_at(json, "runs") ? "report" : "show --recompute",
-                      id ? id + 1 : folder);
-    }
-    (void)fputc('\n', out);
-}
-
-void pb_print_run(FILE *out, const cJSON *json, const char *folder, const char *report)
+void pb_print_run(FILE *out, const cJSON *json, const struct pb_print_place *place)
 {
     print_line_one(out, json);
     print_settings(out, json);
@@ -496,5 +493,5 @@ void pb_print_run(FILE *out, const cJSON *json, const char *folder, const char *
     print_accounts(out, json);
     print_resources(out, json);
     print_warnings(out, json);
-    print_next(out, json, folder, report);
+    pb_print_next(out, json, place);
 }

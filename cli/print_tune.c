@@ -151,6 +151,38 @@ static const char *unit_of_metric(const char *metric)
     return "";
 }
 
+static bool has_intervals(const cJSON *json)
+{
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, pb_json_at(json, "evidence.metrics"))
+    {
+        if (!isnan(pb_json_num(row, "ci_low", NO_NUMBER))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An objective on the same figure has a line already: "latency.p99 < 50ms" for "latency.p99". */
+static bool said_above(const cJSON *json, const cJSON *metric)
+{
+    const char *name = pb_json_str(metric, "name", "?");
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, pb_json_at(json, "evidence.objectives"))
+    {
+        const char *expression = pb_json_str(row, "expression", "");
+
+        if (strncmp(expression, name, strlen(name)) == 0 && expression[strlen(name)] == ' ' &&
+            pb_json_num(row, "now", NO_NUMBER) == pb_json_num(metric, "now", NO_NUMBER) &&
+            pb_json_num(row, "use", NO_NUMBER) == pb_json_num(metric, "use", NO_NUMBER)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void print_evidence(FILE *out, const cJSON *json)
 {
     const cJSON *row;
@@ -160,8 +192,9 @@ static void print_evidence(FILE *out, const cJSON *json)
     if (!cJSON_IsObject(pb_json_at(json, "evidence"))) {
         return;
     }
-    (void)fprintf(out, "  %-34s %10s %10s  change, 95 %% interval\n", "", "now", "use");
-    (void)fprintf(out, "  %-34s %10s %10s  %+.0f %%\n", unit,
+    (void)fprintf(out, "  %-34s %10s %10s  change%s\n", "", "now", "use",
+                  has_intervals(json) ? ", 95 % interval" : " (too few pairs for an interval)");
+    (void)fprintf(out, "  %-34s %10s %10s  %+.1f %%\n", unit,
                   in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
                           pb_json_num(json, "cost.now", NO_NUMBER), now),
                   in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
@@ -176,12 +209,26 @@ static void print_evidence(FILE *out, const cJSON *json)
     }
     cJSON_ArrayForEach(row, pb_json_at(json, "evidence.metrics"))
     {
+        if (said_above(json, row)) {
+            continue;
+        }
         print_effect(out, pb_json_str(row, "name", "?"), pb_json_str(row, "unit", ""), row);
         (void)fputc('\n', out);
     }
 }
 
-/* "at 1.2 x load, one worker lost:  p99 31 ms   PASS" */
+/* "at 1.2 x load with 1 worker lost" */
+static void print_conditions(FILE *out, const cJSON *stress)
+{
+    long long lost = (long long)pb_json_int(stress, "workers_lost", 0);
+
+    (void)fprintf(out, "at %.3g x load", pb_json_num(stress, "load_factor", 1));
+    if (lost > 0) {
+        (void)fprintf(out, " with %lld worker%s lost", lost, lost == 1 ? "" : "s");
+    }
+}
+
+/* "at 1.2 x load with 1 worker lost: p99 31 ms, busy 80.1 %, PASS (measured, 2 runs)" */
 static void print_stress(FILE *out, const cJSON *json)
 {
     const cJSON *stress = pb_json_at(json, "evidence.stress");
@@ -190,12 +237,8 @@ static void print_stress(FILE *out, const cJSON *json)
     if (!cJSON_IsObject(stress)) {
         return;
     }
-    (void)fprintf(out, "  at %.3g x load", pb_json_num(stress, "load_factor", 1));
-    if (pb_json_int(stress, "workers_lost", 0) > 0) {
-        (void)fprintf(out, " with %lld worker%s lost",
-                      (long long)pb_json_int(stress, "workers_lost", 0),
-                      pb_json_int(stress, "workers_lost", 0) == 1 ? "" : "s");
-    }
+    (void)fputs("  ", out);
+    print_conditions(out, stress);
     (void)fprintf(out, ": p99 %s, busy %s, %s (measured, %lld runs)\n",
                   in_unit("ns", pb_json_num(stress, "p99_ns", NO_NUMBER), p99),
                   busy_text(pb_json_num(stress, "utilization_ratio", NO_NUMBER), busy),
@@ -206,11 +249,15 @@ static void print_tried(FILE *out, const cJSON *json)
 {
     const cJSON *row;
     char busy[PB_QUANTITY_TEXT], p99[PB_QUANTITY_TEXT];
-    double factor = pb_json_num(json, "stress.load_factor", 1);
-    bool stressed = factor != 1 || pb_json_int(json, "stress.workers_lost", 0) > 0;
+    const cJSON *stress = pb_json_at(json, "stress");
+    bool confirmed = strcmp(pb_json_str(json, "answer", ""), "unconfirmed") != 0;
 
-    (void)fprintf(out, "What was tried, cheapest first%s (%s search, %lld of %lld settings)\n",
-                  stressed ? ", at the stress above" : "", pb_json_str(json, "search", "?"),
+    (void)fputs("What was tried, cheapest first", out);
+    if (pb_json_num(stress, "load_factor", 1) != 1 || pb_json_int(stress, "workers_lost", 0) > 0) {
+        (void)fputs(", ", out);
+        print_conditions(out, stress);
+    }
+    (void)fprintf(out, " (%s search, %lld of %lld settings)\n", pb_json_str(json, "search", "?"),
                   (long long)pb_json_int(json, "space.tried", 0),
                   (long long)pb_json_int(json, "space.settings", 0));
     (void)fprintf(out, "  %7s %10s %5s  %-13s %s\n", "busy", "p99", "runs", "answer", "setting");
@@ -222,7 +269,7 @@ static void print_tried(FILE *out, const cJSON *json)
                       (long long)pb_json_int(row, "runs", 0), pb_json_str(row, "answer", "?"));
         print_setting(out, pb_json_at(row, "setting"));
         if (pb_json_bool(row, "recommended", false)) {
-            (void)fputs("  <- use", out);
+            (void)fputs(confirmed ? "  <- use" : "  (best so far)", out);
         } else if (pb_json_bool(row, "original", false)) {
             (void)fputs("  (now)", out);
         }
@@ -238,6 +285,10 @@ static void print_notes(FILE *out, const cJSON *json)
 
     cJSON_ArrayForEach(row, pb_json_at(json, "notes"))
     {
+        /* How much was searched stands above the table of what was tried. */
+        if (strcmp(pb_json_str(row, "topic", ""), "search") == 0) {
+            continue;
+        }
         (void)fprintf(out, "%s\n", pb_json_str(row, "text", ""));
     }
     cJSON_ArrayForEach(row, pb_json_at(json, "dead_settings"))
@@ -247,31 +298,39 @@ static void print_notes(FILE *out, const cJSON *json)
     }
 }
 
-static void print_next(FILE *out, const cJSON *json, const char *folder, const char *report)
+static void print_next(FILE *out, const cJSON *json, const struct pb_print_place *place)
 {
-    const char *id = pb_json_str(json, "id", "RUN");
+    const char *folder = place->folder ? place->folder : pb_json_str(json, "id", "RUN");
     const char *path = pb_json_str(json, "scenario_path", NULL);
-    const char *answer = pb_json_str(json, "answer", "");
 
-    if (folder) {
-        (void)fprintf(out, "%s\n", report ? report : folder);
+    if (place->folder) {
+        (void)fprintf(out, "%s\n", place->report ? place->report : place->folder);
     }
-    if (strcmp(answer, "improved") == 0 && path) {
-        (void)fprintf(out, "apply: poolbench apply %s %s    undo: poolbench rollback %s\n", id,
-                      path, path);
+    if (strcmp(pb_json_str(json, "answer", ""), "improved") == 0 && path) {
+        (void)fprintf(out, "apply: %s apply", place->program);
+        pb_print_word(out, folder);
+        pb_print_word(out, path);
+        (void)fprintf(out, "\nundo: %s rollback", place->program);
+        pb_print_word(out, path);
     } else if (pb_json_bool(json, "interrupted", false)) {
-        (void)fprintf(out, "go on: poolbench tune --resume %s\n", folder ? folder : id);
+        (void)fprintf(out, "go on: %s tune --resume", place->program);
+        pb_print_word(out, folder);
     } else if (path) {
-        (void)fprintf(out, "next: poolbench run %s --runs 6\n", path);
+        (void)fprintf(out, "next: %s run", place->program);
+        pb_print_word(out, path);
+        (void)fputs(" --runs 6", out);
+    } else {
+        return;
     }
+    (void)fputc('\n', out);
 }
 
-void pb_print_tune(FILE *out, const cJSON *json, const char *folder, const char *report)
+void pb_print_tune(FILE *out, const cJSON *json, const struct pb_print_place *place)
 {
     print_line_one(out, json);
     print_evidence(out, json);
     print_stress(out, json);
     print_tried(out, json);
     print_notes(out, json);
-    print_next(out, json, folder, report);
+    print_next(out, json, place);
 }

@@ -4,7 +4,7 @@ tiny >tiny.json
 one_of "0 3" "$PB" run tiny.json
 head -n 1 out | grep -qE '^(PASS|UNTRUSTED) \(one run\)  tiny'
 has out "sent ="
-has out "reproduce: $(printf 'poolbench run tiny.json')"
+has out "reproduce: $PB run tiny.json"
 folder=results/$(ls results)
 for file in run.json scenario.json requests.pbr timeline.csv events.jsonl latency.hlog; do
     [ -s "$folder/$file" ] || { echo "missing $file"; exit 1; }
