@@ -13,18 +13,18 @@ int64_t pb_rig_deadline(void)
     return pb_now_ns() + PATIENCE_NS;
 }
 
-static bool on_a_worker(void)
+static bool am_i(const char *who)
 {
     char name[16] = "";
 
-    return pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 && strstr(name, "-work-");
+    return pthread_getname_np(pthread_self(), name, sizeof(name)) == 0 && strstr(name, who);
 }
 
 static int64_t rig_now_ns(const struct pb_clock *clock)
 {
     struct pb_rig *rig = (struct pb_rig *)(uintptr_t)clock;
 
-    if (atomic_load(&rig->hold_clock) && on_a_worker()) {
+    if (atomic_load(&rig->hold_clock) && am_i(rig->hold_who)) {
         atomic_fetch_add(&rig->at_clock, 1);
         while (atomic_load(&rig->hold_clock)) {
             (void)sched_yield();
@@ -109,7 +109,7 @@ static void rig_event(void *ctx, const struct pb_pool_event *event)
 
 void pb_rig_init(struct pb_rig *rig, uint32_t size, uint32_t queue_limit)
 {
-    *rig = (struct pb_rig){ .clock = { rig_now_ns, rig_sleep_until } };
+    *rig = (struct pb_rig){ .clock = { rig_now_ns, rig_sleep_until }, .hold_who = "-work-" };
     atomic_init(&rig->at_ns, PB_RIG_START);
     pb_mutex_init(&rig->lock);
     pb_cond_init(&rig->changed);

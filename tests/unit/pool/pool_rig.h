@@ -36,8 +36,9 @@ struct pb_rig_request {
 struct pb_rig {
     struct pb_clock clock; /* first: the clock's functions find the rig by it */
     _Atomic int64_t at_ns;
-    _Atomic bool hold_clock;   /* workers that ask for the time wait */
-    _Atomic uint32_t at_clock; /* workers that do */
+    _Atomic bool hold_clock;   /* threads of such a name that ask for the time wait */
+    const char *hold_who;      /* part of the name; at first that of workers */
+    _Atomic uint32_t at_clock; /* threads that wait */
 
     struct pb_pool_config config; /* to be changed before pb_rig_start */
     struct pb_pool *pool;

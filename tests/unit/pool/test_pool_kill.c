@@ -169,6 +169,7 @@ static void *kill_main(void *arg)
 {
     struct killer *killer = arg;
 
+    (void)pthread_setname_np(pthread_self(), "killer");
     killer->status = pb_pool_kill_worker(killer->rig->pool, 0, NULL);
     return NULL;
 }
@@ -200,6 +201,58 @@ PB_TEST(a_request_in_the_hands_of_a_killed_worker_is_lost_and_not_run)
     ck_assert_uint_eq(0, rig.started);
     pb_rig_wait_event(&rig, PB_POOL_WORKER_DOWN, 1);
     pb_rig_wait_event(&rig, PB_POOL_WORKER_UP, 2);
+    pb_rig_stop(&rig);
+}
+
+static void *keep_main(void *arg)
+{
+    struct pb_rig *rig = arg;
+
+    (void)pb_keep(rig->pool);
+    return NULL;
+}
+
+/* The killer is interrupted after it marked the worker.  Meanwhile the worker ends by itself, and
+ * the next one takes its slot: or would. */
+PB_TEST(a_slow_killer_does_not_hit_the_next_worker_of_the_slot)
+{
+    struct pb_rig rig;
+    struct killer killer = { .rig = &rig };
+    pthread_t kills, keeps;
+
+    pb_rig_init(&rig, 1, 0);
+    rig.config.max_stuck = 0;
+    pb_rig_start(&rig);
+    pb_rig_submit(&rig, 0);
+    pb_rig_wait_started(&rig, 1);
+    rig.hold_who = "killer";
+    atomic_store(&rig.hold_clock, true);
+    ck_assert_int_eq(0, pthread_create(&kills, NULL, kill_main, &killer));
+    while (atomic_load(&rig.at_clock) == 0) {
+        (void)sched_yield();
+    }
+    pb_rig_let_go(&rig, 0, PB_OUTCOME_OK);
+    while (pb_rig_events(&rig, PB_POOL_WORKER_DOWN) == 0 || pb_rig_stats(&rig).stuck > 0) {
+        (void)sched_yield();
+    }
+    ck_assert_int_eq(0, pthread_create(&keeps, NULL, keep_main, &rig));
+    pb_rig_submit(&rig, 1);
+    for (int i = 0; i < PB_RIG_YIELDS && pb_rig_events(&rig, PB_POOL_WORKER_UP) < 2; i++) {
+        (void)sched_yield();
+    }
+    if (pb_rig_events(&rig, PB_POOL_WORKER_UP) == 2) {
+        pb_rig_wait_started(&rig, 2);
+    }
+    atomic_store(&rig.hold_clock, false);
+    ck_assert_int_eq(0, pthread_join(kills, NULL));
+    ck_assert_int_eq(0, pthread_join(keeps, NULL));
+    PB_ASSERT_OK(killer.status);
+    pb_rig_wait_started(&rig, 2);
+    pb_rig_let_go(&rig, 1, PB_OUTCOME_OK);
+    pb_rig_wait_ended(&rig, 2);
+    ck_assert_int_eq(PB_OUTCOME_OK, pb_rig_outcome(&rig, 0));
+    ck_assert_int_eq(PB_OUTCOME_OK, pb_rig_outcome(&rig, 1));
+    ck_assert_uint_eq(1, pb_rig_events(&rig, PB_POOL_WORKER_DOWN));
     pb_rig_stop(&rig);
 }
 

@@ -1,3 +1,4 @@
+#include "pool/pool_internal.h"
 #include "support/threads.h"
 #include "unit/pool/pool_rig.h"
 
@@ -54,11 +55,15 @@ PB_TEST(overflow_after_opens_only_for_a_request_that_waited_so_long)
     pb_rig_submit(&rig, 0);
     pb_rig_wait_started(&rig, 1);
     pb_rig_submit(&rig, 1);
+    ck_assert(atomic_load(&rig.pool->can_grow));
     pb_rig_advance(&rig, 99);
     ck_assert_uint_eq(1, pb_rig_stats(&rig).workers_started);
+    ck_assert(!atomic_load(&rig.pool->can_grow)); /* submitters need not ask again */
     pb_rig_advance(&rig, 1);
     pb_rig_wait_started(&rig, 2);
     ck_assert_uint_eq(1, pb_rig_stats(&rig).overflow_started);
+    pb_pool_tick(rig.pool);
+    ck_assert(atomic_load(&rig.pool->can_grow)); /* one more would be possible */
     pb_rig_stop(&rig);
 }
 
