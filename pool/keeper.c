@@ -158,13 +158,13 @@ void pb_join_ended(struct pb_pool *pool)
 }
 
 /* What the next worker to start would be for. */
-enum growth {
-    GROWTH_NONE,
-    GROWTH_NOW,
-    GROWTH_LATER
+enum pb_growth {
+    PB_GROWTH_NONE,
+    PB_GROWTH_NOW,
+    PB_GROWTH_LATER
 };
 
-static enum growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
+static enum pb_growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
     const struct pb_pool_config *config = &pool->config;
     uint64_t queued = pb_ring_length(&pool->ring), ticket;
@@ -178,40 +178,40 @@ static enum growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *
 
     pb_mutex_unlock(&pool->lock);
     if (atomic_load(&pool->stopping)) {
-        return GROWTH_NONE;
+        return PB_GROWTH_NONE;
     }
     if (owed || (workers < config->size && (!config->lazy || demand))) {
-        return GROWTH_NOW;
+        return PB_GROWTH_NOW;
     }
     if (!demand || workers < config->size || workers >= config->size + config->max_overflow) {
-        return GROWTH_NONE;
+        return PB_GROWTH_NONE;
     }
     /* Overflow opens for a request that has waited long enough (0: at once). */
     if (config->overflow_after_ns > 0) {
         if (!pb_ring_peek(&pool->ring, &ticket, &sent_ns)) {
-            return GROWTH_NONE;
+            return PB_GROWTH_NONE;
         }
         if (now_ns - sent_ns < config->overflow_after_ns) {
             int64_t due_ns = sent_ns + config->overflow_after_ns;
 
             *next_ns = due_ns < *next_ns ? due_ns : *next_ns;
-            return GROWTH_LATER;
+            return PB_GROWTH_LATER;
         }
     }
-    return GROWTH_NOW;
+    return PB_GROWTH_NOW;
 }
 
 /* Starts what is wanted.  False: a worker is wanted, but not before `*next_ns`, or not before
  * another one has left. */
 static bool start_wanted(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
-    enum growth wanted;
+    enum pb_growth wanted;
 
     if (now_ns < pool->retry_start_ns) {
         *next_ns = pool->retry_start_ns < *next_ns ? pool->retry_start_ns : *next_ns;
         return false;
     }
-    while ((wanted = wanted_growth(pool, now_ns, next_ns)) == GROWTH_NOW) {
+    while ((wanted = wanted_growth(pool, now_ns, next_ns)) == PB_GROWTH_NOW) {
         enum pb_status status = pb_start_worker(pool);
 
         if (status != PB_OK) {
@@ -220,7 +220,7 @@ static bool start_wanted(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
             return false;
         }
     }
-    return wanted == GROWTH_NONE;
+    return wanted == PB_GROWTH_NONE;
 }
 
 static void grow(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)

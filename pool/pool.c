@@ -130,7 +130,7 @@ static void free_memory(struct pb_pool *pool)
         pool->submitters = next;
     }
     if (pool->living) {
-        (void)munmap((void *)(uintptr_t)pool->living, sizeof(*pool->living));
+        (void)munmap(pool->living, sizeof(*pool->living));
     }
     pb_ring_done(&pool->ring);
     free(pool->workers);

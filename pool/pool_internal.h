@@ -113,7 +113,7 @@ struct pb_pool {
     struct pb_worker *workers; /* `slots` of them */
     int poll_rounds;           /* how long a searcher polls; 0 on one CPU */
     uint32_t max_searchers;    /* as many as CPUs: a tuning, not a rule of safety */
-    const uint32_t *living;    /* 1; reads 0 in a forked child (MADV_WIPEONFORK) */
+    uint32_t *living;          /* 1; reads 0 in a forked child (MADV_WIPEONFORK) */
 
     struct pb_ring ring;
 

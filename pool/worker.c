@@ -263,7 +263,6 @@ static void work_until_told_to_leave(struct pb_worker *worker)
             searching = true;
         } else {
             if (searching) {
-                searching = false;
                 pb_stop_searching(pool);
             }
             stays = searching = pb_park(worker);
