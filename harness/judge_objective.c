@@ -65,6 +65,7 @@ static void judge_recovery(struct pb_asked *a)
     const struct pb_evidence *evidence = a->part.evidence;
     struct pb_objective_result *r = a->result;
     double worst = PB_NAN;
+    bool unused = false;
 
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
         const struct pb_fault_result *fault = &evidence->faults[i];
@@ -73,13 +74,19 @@ static void judge_recovery(struct pb_asked *a)
             continue;
         }
         double took = fault->first_ok_ns >= 0 ? (double)(fault->first_ok_ns - fault->injected_ns)
-                                              : PB_INF; /* the replacement never succeeded */
+                                              : PB_INF; /* nobody took the dead worker's place */
 
+        if (fault->first_ok_ns < 0 && fault->ready_ns >= 0) {
+            /* It stood ready and no request came its way, as in a lifo pool with little to do: that
+             * is no failure, and no proof either. */
+            unused = true;
+            continue;
+        }
         r->count++;
         worst = isnan(worst) ? took : fmax(worst, took);
     }
-    r->measured = worst;
-    if (r->count > 0) {
+    r->measured = unused && !isinf(worst) ? PB_NAN : worst;
+    if (r->count > 0 && !isnan(r->measured)) {
         pb_answer_by_interval(a);
     }
 }

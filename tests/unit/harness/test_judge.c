@@ -328,7 +328,22 @@ PB_TEST(recovery_is_the_slowest_over_the_faults)
     made_free(made);
 }
 
-PB_TEST(a_replacement_that_never_succeeds_is_a_failure)
+PB_TEST(a_worker_that_is_never_replaced_is_a_failure)
+{
+    struct made *made = with_kill(true);
+
+    made_run(made, NULL);
+    add_kill(made, 5 * S + 30 * MS);
+    add_kill(made, -1);
+    made->evidence.faults[made->scenario.fault_count - 1].ready_ns = -1;
+    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
+    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "FAIL");
+    ck_assert(isinf(made->judgement.objectives[0].measured));
+    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "replacement"));
+    made_free(made);
+}
+
+PB_TEST(a_replacement_that_nobody_needed_is_no_data)
 {
     struct made *made = with_kill(true);
 
@@ -336,9 +351,7 @@ PB_TEST(a_replacement_that_never_succeeds_is_a_failure)
     add_kill(made, 5 * S + 30 * MS);
     add_kill(made, -1);
     PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
-    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "FAIL");
-    ck_assert(isinf(made->judgement.objectives[0].measured));
-    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "replacement"));
+    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "NO DATA");
     made_free(made);
 }
 
