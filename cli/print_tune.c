@@ -97,9 +97,13 @@ static void print_line_one(FILE *out, const cJSON *json)
         }
         (void)fputs(separator[0] == ',' ? ")" : "", out);
     }
-    (void)fprintf(out, "   %s: %lld real runs, %s%s%s\n", pb_json_str(json, "scenario", "?"),
-                  (long long)pb_json_int(json, "real_runs.total", 0),
-                  pb_format_duration(pb_json_int(json, "elapsed_ns", 0), text),
+    (void)fprintf(out, "   %s: %lld real runs", pb_json_str(json, "scenario", "?"),
+                  (long long)pb_json_int(json, "real_runs.total", 0));
+    if (pb_json_int(json, "real_runs.invalid", 0) > 0) {
+        (void)fprintf(out, " (%lld not used)",
+                      (long long)pb_json_int(json, "real_runs.invalid", 0));
+    }
+    (void)fprintf(out, ", %s%s%s\n", pb_format_duration(pb_json_int(json, "elapsed_ns", 0), text),
                   pb_json_bool(json, "provisional", false) ? ", provisional: few repeats" : "",
                   pb_json_bool(json, "interrupted", false) ? ", interrupted" : "");
     (void)fprintf(out, "%s\n", pb_json_str(json, "reason", ""));

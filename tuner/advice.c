@@ -369,6 +369,20 @@ static void note_search(const struct pb_tuner *tuner, cJSON *notes)
     }
 }
 
+/* Many runs that could not be used are the machine's fault, and take the budget away. */
+static void note_invalid(const struct pb_tuner *tuner, cJSON *notes)
+{
+    char text[240];
+
+    if (tuner->invalid > 0 && 4 * tuner->invalid >= tuner->numbered) {
+        snprintf(text, sizeof(text),
+                 "The machine was too busy to measure: %" PRIu32 " of %" PRIu32
+                 " runs were not used. Stop other work on it, or lower the rate, and tune again.",
+                 tuner->invalid, tuner->numbered);
+        add_note(tuner, notes, "trust", text);
+    }
+}
+
 static void note_less(const struct pb_tuner *tuner, const char *answer, cJSON *notes)
 {
     char failure[420], text[480];
@@ -390,6 +404,7 @@ cJSON *pb_advice_notes(const struct pb_tuner *tuner, const char *answer)
         note_load(tuner, notes);
     }
     note_noise(tuner, notes);
+    note_invalid(tuner, notes);
     note_search(tuner, notes);
     note_transfer(tuner, notes);
     return notes;

@@ -245,8 +245,11 @@ static enum pb_status run_until_valid(struct pb_tuner *tuner, struct pb_trial_en
         tuner->candidates[entry->candidate].invalid++;
         char text[400];
 
-        snprintf(text, sizeof(text), "not used, the measurement cannot be trusted: %s",
-                 entry->result.invalid_why);
+        /* The finding; its remedy stands in the journal and, once, in the notes. */
+        const char *why = entry->result.invalid_why, *end = strstr(why, ". ");
+
+        snprintf(text, sizeof(text), "run not used, the measurement cannot be trusted: %.*s",
+                 end ? (int)(end - why) : (int)strlen(why), why);
         pb_bench_tell(tuner, text);
     }
     return PB_OK;

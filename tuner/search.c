@@ -32,7 +32,9 @@ static void say_accepted(const struct pb_tuner *tuner, size_t number, char *text
     const char *gain = "better than the incumbent beyond noise";
 
     if (!pb_search_meets(tuner, tuner->incumbent)) {
-        gain = "the incumbent does not meet the objectives";
+        gain = candidate_at(tuner, tuner->incumbent)->ruling.decision == PB_DECISION_FAILS
+                   ? "the incumbent does not meet the objectives"
+                   : "the incumbent could not be shown to meet the objectives";
     } else if (tuner->plan.cost_known && next < now) {
         gain = "fewer workers than the incumbent";
     }

@@ -67,6 +67,7 @@ static enum pb_status noise_floor(struct pb_tuner *tuner, struct pb_error *err)
     const struct pb_trial_entry *entries[PB_TUNE_PAIRS_MAX];
     const struct pb_ruling *ruling;
     cJSON *line;
+    char text[400], name[120];
 
     tuner->stage = PB_STAGE_NOISE_FLOOR;
     for (uint32_t i = 0; i < tuner->plan.floor_runs && pb_bench_affords(tuner, 1); i++) {
@@ -93,7 +94,9 @@ static enum pb_status noise_floor(struct pb_tuner *tuner, struct pb_error *err)
     pb_fill_text(tuner->fill, line, "reason", ruling->reason);
     snprintf(tuner->candidates[0].why, sizeof(tuner->candidates[0].why), "%s", ruling->reason);
     PB_TRY(pb_bench_line(tuner, line, err));
-    pb_bench_tell(tuner, ruling->reason);
+    pb_space_text(&tuner->space, &tuner->candidates[0].point, name, sizeof(name));
+    snprintf(text, sizeof(text), "%s (now): %s", name, ruling->reason);
+    pb_bench_tell(tuner, text);
     return PB_OK;
 }
 
