@@ -5,6 +5,7 @@
 #include "base/quantity.h"
 #include "cli/advice.h"
 #include "cli/command.h"
+#include "cli/print.h"
 
 static void print_effective(const struct pb_scenario *scenario)
 {
@@ -25,7 +26,9 @@ static int validate_one(const struct pb_args *args, const char *path)
     if (pb_args_has(args, PB_OPT_EFFECTIVE)) {
         print_effective(scenario);
     } else {
-        printf("ok  %s: sizes poolbench's own thread pool; %zu phase%s, %zu objective%s\n", path,
+        printf("ok  ");
+        pb_print_text(stdout, path);
+        printf(": sizes poolbench's own thread pool; %zu phase%s, %zu objective%s\n",
                scenario->phase_count, scenario->phase_count == 1 ? "" : "s",
                scenario->objective_count, scenario->objective_count == 1 ? "" : "s");
         pb_advise(stdout, scenario);

@@ -22,6 +22,8 @@ void pb_print_run(FILE *out, const cJSON *json, const struct pb_print_place *pla
 void pb_print_tune(FILE *out, const cJSON *json, const struct pb_print_place *place);
 /* Where a run is stored, the command that does it again, and the one to go on with. */
 void pb_print_next(FILE *out, const cJSON *json, const struct pb_print_place *place);
+/* Text that nobody vouches for: it stays on its line and cannot steer the terminal. */
+void pb_print_text(FILE *out, const char *text);
 /* A word of a command line, with a space before it, quoted where a shell needs it. */
 void pb_print_word(FILE *out, const char *word);
 

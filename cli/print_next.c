@@ -4,10 +4,19 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "cli/print.h"
 #include "plots/quote.h"
 
 #define SET_MIN 6 /* runs from which a set is judged by its own interval */
+
+void pb_print_text(FILE *out, const char *text)
+{
+    PB_CLEANUP(pb_buf_done) struct pb_buf shown = { 0 };
+
+    pb_utf8_escape(&shown, text, strlen(text));
+    (void)fputs(pb_buf_text(&shown), out);
+}
 
 void pb_print_word(FILE *out, const char *word)
 {
@@ -29,13 +38,13 @@ static bool print_scenario(FILE *out, const cJSON *json)
     }
     cJSON_ArrayForEach(override, pb_json_at(json, "overrides"))
     {
+        PB_CLEANUP(pb_buf_done) struct pb_buf setting = { 0 };
         const char *name = pb_json_str(override, "path", "?");
-        char setting[512];
 
-        (void)snprintf(setting, sizeof(setting), "%s=%s", name, pb_json_str(override, "value", ""));
+        pb_buf_printf(&setting, "%s=%s", name, pb_json_str(override, "value", ""));
         seeded |= strcmp(name, "seed") == 0;
         (void)fputs(" --set", out);
-        pb_print_word(out, setting);
+        pb_print_word(out, pb_buf_text(&setting));
     }
     return seeded;
 }

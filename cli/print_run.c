@@ -170,9 +170,10 @@ static void print_overrides(FILE *out, const cJSON *json)
         const char *replaced = pb_json_str(override, "replaced", NULL);
         const char *origin = pb_json_str(override, "origin", "?");
 
-        (void)fprintf(out, "%s%s = %s%s%s", separator, pb_json_str(override, "path", "?"),
-                      pb_json_str(override, "value", "?"), replaced ? " instead of " : "",
-                      replaced ? replaced : "");
+        (void)fprintf(out, "%s%s = ", separator, pb_json_str(override, "path", "?"));
+        pb_print_text(out, pb_json_str(override, "value", "?"));
+        (void)fputs(replaced ? " instead of " : "", out);
+        pb_print_text(out, replaced ? replaced : "");
         separator = ", ";
         if (!override->next || strcmp(origin, pb_json_str(override->next, "origin", "?")) != 0) {
             (void)fprintf(out, " from the %s)", origin);

@@ -9,6 +9,8 @@
 #include "base/quantity.h"
 #include "harness/judge_internal.h"
 
+#define TURNED_AWAY_MIN 0.01 /* from here on the percentiles of the others are not the story */
+
 /* Appends to the reason; what does not fit is cut. */
 static void say(struct pb_judging *judging, const char *fmt, ...) PB_PRINTF(2, 3);
 static void say(struct pb_judging *judging, const char *fmt, ...)
@@ -97,14 +99,42 @@ static const struct pb_fault *fault_in(const struct pb_evidence *evidence, int p
     return NULL;
 }
 
+/* The share of the requests that got no worker at all. */
+static double turned_away(const struct pb_phase_aggregate *aggregate)
+{
+    uint64_t away =
+        aggregate->outcomes[PB_OUTCOME_REJECTED] + aggregate->outcomes[PB_OUTCOME_CHECKOUT_TIMEOUT];
+
+    return aggregate->sent > 0 ? (double)away / (double)aggregate->sent : 0;
+}
+
+/* Nothing but the hand-over itself was measured. */
+static bool near_floor(const struct pb_judging *judging)
+{
+    const struct pb_lateness *floor = &judging->evidence->null_floor;
+
+    return floor->count > 0 && pb_hist_quantile(&judging->total.latency, 0.5) < 2 * floor->p50_ns;
+}
+
 static void say_limit(struct pb_judging *judging)
 {
+    double away = turned_away(&judging->total);
     double work = work_share(&judging->total);
     const struct pb_fault *fault = fault_in(judging->evidence, PB_PHASE_ALL);
     char text[PB_QUANTITY_TEXT];
 
-    if (isnan(work)) {
+    if (away > TURNED_AWAY_MIN) {
+        say(judging,
+            "Limited by the number of workers: %s of the requests got none in time, and were "
+            "rejected or gave up.",
+            pb_format_percent(away, text));
+    } else if (isnan(work)) {
         say(judging, "No request ended ok, so nothing can be said about what limits the run.");
+    } else if (near_floor(judging)) {
+        say(judging,
+            "Limited by the hand-over to a worker: the median latency is about that of doing "
+            "nothing here, %s.",
+            pb_format_duration(judging->evidence->null_floor.p50_ns, text));
     } else if (work >= 0.5) {
         say(judging,
             "Limited by service time: %s of the slowest requests is work, not waiting; more workers "

@@ -8,7 +8,8 @@
 #include "harness/output.h"
 #include "harness/run.h"
 
-#define PLACE_SIZE 16 /* "run-0001" */
+#define PLACE_SIZE 16                 /* "run-0001" */
+#define SEEDS      (INT64_C(1) << 53) /* what a number of JSON holds exactly; after the last, 0 */
 
 /* A run set in progress: the runs' documents and folder names, in order. */
 struct run_set {
@@ -40,7 +41,7 @@ static enum pb_status one_run(const struct pb_scenario *scenario,
     (void)snprintf(set->places[i], PLACE_SIZE, "run-%02zu", i + 1);
     one.results = set->folder.temporary;
     one.place = set->places[i];
-    one.seed = (options->seed >= 0 ? options->seed : scenario->seed) + (int64_t)i;
+    one.seed = ((options->seed >= 0 ? options->seed : scenario->seed) + (int64_t)i) % SEEDS;
     one.run = (uint32_t)i + 1;
     PB_TRY(pb_run(scenario, &one, &result, err));
 

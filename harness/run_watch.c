@@ -274,7 +274,8 @@ void pb_watch_tick(void *ctx, int64_t now_ns)
 
     run->last_sample_ns = now_ns;
     pb_pool_snapshot(pb_load_pool(run->load), &pool);
-    pb_aggregate_sample(run->aggregate, elapsed_ns, (uint32_t)pool.queued, pool.alive);
+    /* Stuck ones as well, as in mean_workers and the utilisation: they still cost a thread. */
+    pb_aggregate_sample(run->aggregate, elapsed_ns, (uint32_t)pool.queued, pool.alive + pool.stuck);
     if (now_ns - run->last_abort_ns >= ABORT_CHECK_NS) {
         run->last_abort_ns = now_ns;
         check_aborts(run, elapsed_ns);

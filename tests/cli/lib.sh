@@ -8,7 +8,7 @@ run() {
     "$@" >out 2>err </dev/null || code=$?
     [ "$code" = "$want" ] || {
         echo "exit code $code, wanted $want: $*"
-        cat out err
+        head -n 40 out err
         exit 1
     }
 }
@@ -21,7 +21,7 @@ one_of() {
     "$@" >out 2>err </dev/null || code=$?
     case " $wanted " in
     *" $code "*) ;;
-    *) echo "exit code $code, wanted one of $wanted: $*"; cat out err; exit 1 ;;
+    *) echo "exit code $code, wanted one of $wanted: $*"; head -n 40 out err; exit 1 ;;
     esac
 }
 

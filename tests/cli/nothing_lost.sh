@@ -7,7 +7,7 @@ cat >fast.json <<'END'
 { "pool": { "size": 1, "queue_limit": 1000 }, "workload": { "type": "null" }, "keep": "requests",
   "phases": [ { "name": "main", "duration": "2s", "rate": 250000 } ] }
 END
-run 3 env SLOW_WRITE_MS=2500 LD_PRELOAD=./slow_write.so "$PB" run fast.json --quiet --no-charts --json
+run 3 env ASAN_OPTIONS=verify_asan_link_order=0 SLOW_WRITE_MS=2500 LD_PRELOAD=./slow_write.so "$PB" run fast.json --quiet --no-charts --json
 sum_is_sent out
 has out '"id": "recorder_stall"'
 holds "$(number out totals.sent) > 490000" "requests"

@@ -62,6 +62,22 @@ PB_TEST(fast_requests_pass_with_a_bound_that_shrinks_with_their_number)
     made_free(made);
 }
 
+PB_TEST(what_limits_a_passing_run_is_not_read_from_the_lucky_ones_alone)
+{
+    struct made *made = steady();
+    const struct pb_judgement *got = made_judge(made, two_percent_rejected);
+
+    ck_assert_str_eq(pb_verdict_name(got->verdict), "pass"); /* nobody asked for more */
+    ck_assert_ptr_nonnull(strstr(got->reason, "Limited by the number of workers: 2 %"));
+    made_free(made);
+
+    made = steady();
+    made->evidence.null_floor = (struct pb_lateness){ .count = 100, .p50_ns = 3 * MS };
+    got = made_judge(made, NULL); /* 5 ms of latency where nothing takes 3 */
+    ck_assert_ptr_nonnull(strstr(got->reason, "Limited by the hand-over"));
+    made_free(made);
+}
+
 PB_TEST(five_percent_late_fail_one_percent)
 {
     struct made *made = steady();
