@@ -6,6 +6,8 @@ for scenario in "$SRC"/scenarios/*.json; do
     run 0 "$PB" plan "$scenario"
     has out "nothing was run"
 done
+run 0 "$PB" validate "$SRC"/scenarios/*.json
+has out "a schema for editors"
 run 0 "$PB" validate "$SRC/scenarios/overload.json"
 has out "is an overload"
 run 0 "$PB" validate --effective "$SRC/scenarios/smoke.json"
