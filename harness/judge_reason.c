@@ -116,6 +116,13 @@ static bool near_floor(const struct pb_judging *judging)
     return floor->count > 0 && pb_hist_quantile(&judging->total.latency, 0.5) < 2 * floor->p50_ns;
 }
 
+/* No worker more could do anything here.  (Unknown CPU time compares false.) */
+static bool cpus_used_up(const struct pb_evidence *evidence)
+{
+    return evidence->machine.cpus_usable > 0 &&
+           evidence->monitor.process_cpus >= 0.9 * evidence->machine.cpus_usable;
+}
+
 static void say_limit(struct pb_judging *judging)
 {
     double away = turned_away(&judging->total);
@@ -123,7 +130,13 @@ static void say_limit(struct pb_judging *judging)
     const struct pb_fault *fault = fault_in(judging->evidence, PB_PHASE_ALL);
     char text[PB_QUANTITY_TEXT];
 
-    if (away > TURNED_AWAY_MIN) {
+    if (cpus_used_up(judging->evidence)) {
+        say(judging,
+            "Limited by this machine's CPUs: the run used %s of %u; more workers will not "
+            "help.",
+            pb_format_number(judging->evidence->monitor.process_cpus, text),
+            (unsigned)judging->evidence->machine.cpus_usable);
+    } else if (away > TURNED_AWAY_MIN) {
         say(judging,
             "Limited by the number of workers: %s of the requests got none in time, and were "
             "rejected or gave up.",

@@ -50,3 +50,16 @@ while :; do
     tries=$((tries + 1))
     [ $tries -lt 4 ] || exit 1
 done
+
+# When it is the generator that stands still, its latencies are its own, and the run says so.
+"$PB" run plain.json --quiet --no-charts --json >out 2>err &
+pid=$!
+sleep 2
+kill -STOP $pid
+sleep 0.4
+kill -CONT $pid
+code=0
+wait $pid || code=$?
+[ $code = 3 ] || { echo "exit code $code of a run that was stopped"; exit 1; }
+has out '"id": "send_lag"'
+holds "$(number out totals.sent) == 4000" "catching up"

@@ -76,6 +76,14 @@ PB_TEST(what_limits_a_passing_run_is_not_read_from_the_lucky_ones_alone)
     got = made_judge(made, NULL); /* 5 ms of latency where nothing takes 3 */
     ck_assert_ptr_nonnull(strstr(got->reason, "Limited by the hand-over"));
     made_free(made);
+
+    made = steady();
+    made_run(made, two_percent_rejected);
+    made->evidence.machine.cpus_usable = 2;
+    made->evidence.monitor.process_cpus = 1.9;
+    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
+    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "Limited by this machine's CPUs"));
+    made_free(made);
 }
 
 PB_TEST(five_percent_late_fail_one_percent)
