@@ -54,7 +54,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := build
 .PHONY: help build run test unit stress cli-tests fuzz-corpus asan tsan lint format bench fuzz docs \
-        check clean install-build install-run install-test install-lint
+        check clean install-build install-run install-test install-lint install-fuzz
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -87,7 +87,7 @@ fuzz-corpus: $(FUZZERS) ## run every fuzz target over its corpus once
 	@for f in $(notdir $(FUZZERS)); do echo "# $$f"; \
 	  $(OUT)/fuzz/$$f tests/data/corpus/$${f#fuzz_}/* || exit 1; done
 
-fuzz: ## fuzz each parser for FUZZ_SECONDS (default 60) seconds with clang's libFuzzer
+fuzz: install-fuzz ## fuzz each parser for FUZZ_SECONDS (default 60) seconds with clang's libFuzzer
 	@$(MAKE) --no-print-directory MODE=fuzz -j$(shell nproc) fuzz-build
 	@for f in $(notdir $(FUZZERS)); do mkdir -p $(B)/corpus/$$f; \
 	  $(B)/fuzz/fuzz/$$f -max_total_time=$${FUZZ_SECONDS:-60} -max_len=4096 \
@@ -119,7 +119,7 @@ check: lint test asan tsan ## every gate
 clean: ## remove build/
 	rm -rf $(B)
 
-install-build install-run install-test install-lint:
+install-build install-run install-test install-lint install-fuzz:
 	@tools/install-missing $(@:install-%=%)
 
 $(OUT)/libpoolbench.a: $(LIB_OBJ)
