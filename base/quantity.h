@@ -54,4 +54,8 @@ char *pb_format_percent(double ratio, char *text);
 char *pb_format_count(int64_t count, char *text); /* "30 012": groups of three, thin as a blank */
 char *pb_format_number(double value, char *text); /* three significant digits, no exponent */
 
+/* By the unit's name as results carry it: "ns", "ratio", "bytes", "per_s", else a plain number; "-"
+ * for NaN. */
+const char *pb_format_in_unit(const char *unit, double value, char *text);
+
 #endif

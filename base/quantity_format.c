@@ -263,3 +263,20 @@ char *pb_format_count(int64_t count, char *text)
     *at = '\0';
     return text;
 }
+
+const char *pb_format_in_unit(const char *unit, double value, char *text)
+{
+    if (isnan(value)) {
+        return "-";
+    }
+    if (strcmp(unit, "ns") == 0) {
+        return pb_format_duration((int64_t)value, text);
+    }
+    if (strcmp(unit, "ratio") == 0) {
+        return pb_format_percent(value, text);
+    }
+    if (strcmp(unit, "bytes") == 0) {
+        return pb_format_size((int64_t)value, text);
+    }
+    return strcmp(unit, "per_s") == 0 ? pb_format_rate(value, text) : pb_format_number(value, text);
+}

@@ -1,31 +1,12 @@
 #include "cli/advice.h"
 
 #include <math.h>
-#include <sched.h>
 
+#include "base/cpus.h"
 #include "base/quantity.h"
 #include "harness/run.h"
 
 #define BYTES_PER_REQUEST 16.0
-
-static double peak_rate(const struct pb_phase *phase, double mean)
-{
-    switch (phase->arrival) {
-    case PB_ARRIVAL_RAMP:
-    case PB_ARRIVAL_STEP:
-        return fmax(phase->from, phase->to);
-    case PB_ARRIVAL_SINE:
-        return phase->mean + phase->amplitude;
-    case PB_ARRIVAL_BURST:
-        return fmax(phase->base, phase->peak);
-    case PB_ARRIVAL_CONSTANT:
-    case PB_ARRIVAL_POISSON:
-    case PB_ARRIVAL_CLOSED:
-    case PB_ARRIVAL_COUNT:
-        break;
-    }
-    return mean;
-}
 
 void pb_phase_load(const struct pb_scenario *scenario, size_t phase, struct pb_phase_load *ret_load)
 {
@@ -40,7 +21,7 @@ void pb_phase_load(const struct pb_scenario *scenario, size_t phase, struct pb_p
 
         mean = cycle_ns > 0 ? (double)p->users * 1e9 / cycle_ns : 0;
     }
-    double peak = peak_rate(p, mean);
+    double peak = p->arrival == PB_ARRIVAL_CLOSED ? mean : pb_phase_peak_rate(p);
 
     *ret_load =
         (struct pb_phase_load){ .mean_rate_per_s = mean,
@@ -48,13 +29,6 @@ void pb_phase_load(const struct pb_scenario *scenario, size_t phase, struct pb_p
                                 .mean_erlangs = mean * service_ns / 1e9,
                                 .peak_erlangs = peak * service_ns / 1e9,
                                 .mean_cpus = mean * pb_scenario_mean_cpu_ns(scenario) / 1e9 };
-}
-
-static int usable_cpus(void)
-{
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 static void advise_phase(FILE *out, const struct pb_scenario *scenario, size_t i)
@@ -77,11 +51,11 @@ static void advise_phase(FILE *out, const struct pb_scenario *scenario, size_t i
                     "workers\n",
                     phase->name, load.peak_erlangs, workers);
     }
-    if (load.mean_cpus > usable_cpus()) {
+    if (load.mean_cpus > pb_usable_cpus()) {
         (void)fprintf(out,
                       "    phase %s asks for %.3g CPUs and this machine has %d: it measures the "
                       "machine, not the pool\n",
-                      phase->name, load.mean_cpus, usable_cpus());
+                      phase->name, load.mean_cpus, pb_usable_cpus());
     }
 }
 

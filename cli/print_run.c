@@ -201,24 +201,6 @@ static void print_settings(FILE *out, const cJSON *json)
     (void)fprintf(out, " · measurement %s\n", serious ? "NOT to be trusted" : "ok");
 }
 
-/* A value in the unit of its objective. */
-static const char *format_value(const char *unit, double value, char *text)
-{
-    if (isnan(value)) {
-        return "-";
-    }
-    if (strcmp(unit, "ns") == 0) {
-        return pb_format_duration((int64_t)value, text);
-    }
-    if (strcmp(unit, "ratio") == 0) {
-        return pb_format_percent(value, text);
-    }
-    if (strcmp(unit, "bytes") == 0) {
-        return pb_format_size((int64_t)value, text);
-    }
-    return strcmp(unit, "per_s") == 0 ? pb_format_rate(value, text) : pb_format_number(value, text);
-}
-
 static const char *format_interval(const char *unit, double low, double high, char *text,
                                    size_t size)
 {
@@ -227,7 +209,8 @@ static const char *format_interval(const char *unit, double low, double high, ch
     if (isnan(low) || isnan(high)) {
         return "";
     }
-    (void)snprintf(text, size, "%s .. %s", format_value(unit, low, a), format_value(unit, high, b));
+    (void)snprintf(text, size, "%s .. %s", pb_format_in_unit(unit, low, a),
+                   pb_format_in_unit(unit, high, b));
     return text;
 }
 
@@ -286,7 +269,8 @@ static void format_limit(const cJSON *objective, const char *unit, char *text, s
                               pb_json_num(objective, "limit.1", NO_NUMBER), text, size);
     } else {
         (void)snprintf(text, size, "%s",
-                       cJSON_IsNumber(limit) ? format_value(unit, limit->valuedouble, one) : "");
+                       cJSON_IsNumber(limit) ? pb_format_in_unit(unit, limit->valuedouble, one)
+                                             : "");
     }
 }
 
@@ -347,7 +331,8 @@ static void print_objective(FILE *out, const cJSON *objective, const struct widt
                   widths->name, name,
                   /* The request at that percentile is one of those that did not end ok. */
                   lost ? "never"
-                       : format_value(unit, pb_json_num(objective, "measured", NO_NUMBER), value),
+                       : pb_format_in_unit(unit, pb_json_num(objective, "measured", NO_NUMBER),
+                                           value),
                   format_interval(unit, pb_json_num(objective, "ci_low", NO_NUMBER),
                                   pb_json_num(objective, "ci_high", NO_NUMBER), interval,
                                   sizeof(interval)),

@@ -44,23 +44,6 @@ static void print_setting(FILE *out, const cJSON *setting)
     }
 }
 
-static const char *in_unit(const char *unit, double value, char *text)
-{
-    if (isnan(value)) {
-        return "-";
-    }
-    if (strcmp(unit, "ns") == 0) {
-        return pb_format_duration((int64_t)value, text);
-    }
-    if (strcmp(unit, "ratio") == 0) {
-        return pb_format_percent(value, text);
-    }
-    if (strcmp(unit, "bytes") == 0) {
-        return pb_format_size((int64_t)value, text);
-    }
-    return strcmp(unit, "per_s") == 0 ? pb_format_rate(value, text) : pb_format_number(value, text);
-}
-
 /* A share of busy time: one decimal, in a column. */
 static const char *busy_text(double ratio, char *text)
 {
@@ -130,8 +113,8 @@ static void print_effect(FILE *out, const char *name, const char *unit, const cJ
     char now[PB_QUANTITY_TEXT], use[PB_QUANTITY_TEXT];
 
     (void)fprintf(out, "  %-34s %10s %10s", name,
-                  in_unit(unit, pb_json_num(row, "now", NO_NUMBER), now),
-                  in_unit(unit, pb_json_num(row, "use", NO_NUMBER), use));
+                  pb_format_in_unit(unit, pb_json_num(row, "now", NO_NUMBER), now),
+                  pb_format_in_unit(unit, pb_json_num(row, "use", NO_NUMBER), use));
     print_change(out, row);
 }
 
@@ -199,10 +182,10 @@ static void print_evidence(FILE *out, const cJSON *json)
     (void)fprintf(out, "  %-34s %10s %10s  change%s\n", "", "now", "use",
                   has_intervals(json) ? ", 95 % interval" : " (too few pairs for an interval)");
     (void)fprintf(out, "  %-34s %10s %10s  %+.1f %%\n", unit,
-                  in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
-                          pb_json_num(json, "cost.now", NO_NUMBER), now),
-                  in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
-                          pb_json_num(json, "cost.use", NO_NUMBER), use),
+                  pb_format_in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
+                                    pb_json_num(json, "cost.now", NO_NUMBER), now),
+                  pb_format_in_unit(strcmp(unit, "workers") == 0 ? "" : unit,
+                                    pb_json_num(json, "cost.use", NO_NUMBER), use),
                   100 * pb_json_num(json, "cost.change_ratio", 0));
     cJSON_ArrayForEach(row, pb_json_at(json, "evidence.objectives"))
     {
@@ -244,7 +227,7 @@ static void print_stress(FILE *out, const cJSON *json)
     (void)fputs("  ", out);
     print_conditions(out, stress);
     (void)fprintf(out, ": p99 %s, busy %s, %s (measured, %lld runs)\n",
-                  in_unit("ns", pb_json_num(stress, "p99_ns", NO_NUMBER), p99),
+                  pb_format_in_unit("ns", pb_json_num(stress, "p99_ns", NO_NUMBER), p99),
                   busy_text(pb_json_num(stress, "utilization_ratio", NO_NUMBER), busy),
                   pb_json_str(stress, "answer", "?"), (long long)pb_json_int(stress, "runs", 0));
 }
@@ -269,7 +252,7 @@ static void print_tried(FILE *out, const cJSON *json)
     {
         (void)fprintf(out, "  %7s %10s %5lld  %-13s ",
                       busy_text(pb_json_num(row, "utilization_ratio", NO_NUMBER), busy),
-                      in_unit("ns", pb_json_num(row, "p99_ns", NO_NUMBER), p99),
+                      pb_format_in_unit("ns", pb_json_num(row, "p99_ns", NO_NUMBER), p99),
                       (long long)pb_json_int(row, "runs", 0), pb_json_str(row, "answer", "?"));
         print_setting(out, pb_json_at(row, "setting"));
         if (pb_json_bool(row, "recommended", false)) {

@@ -1,10 +1,10 @@
 #include "harness/calibrate.h"
 
 #include <math.h>
-#include <sched.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 #include "harness/aggregate.h"
 #include "harness/load.h"
 #include "harness/recorder.h"
@@ -19,26 +19,12 @@
 
 static double peak_rate(const struct pb_scenario *scenario, const struct pb_phase *phase)
 {
-    switch (phase->arrival) {
-    case PB_ARRIVAL_CONSTANT:
-    case PB_ARRIVAL_POISSON:
-        return phase->rate;
-    case PB_ARRIVAL_RAMP:
-    case PB_ARRIVAL_STEP:
-        return fmax(phase->from, phase->to);
-    case PB_ARRIVAL_SINE:
-        return phase->mean + phase->amplitude;
-    case PB_ARRIVAL_BURST:
-        return fmax(phase->base, phase->peak);
-    case PB_ARRIVAL_CLOSED: {
-        double cycle_ns = pb_dist_mean_ns(&phase->think) + pb_scenario_mean_service_ns(scenario);
+    if (phase->arrival != PB_ARRIVAL_CLOSED) {
+        return pb_phase_peak_rate(phase);
+    }
+    double cycle_ns = pb_dist_mean_ns(&phase->think) + pb_scenario_mean_service_ns(scenario);
 
-        return fmin(CLOSED_LOOP_RATE_CAP, (double)phase->users * 1e9 / fmax(cycle_ns, 1e3));
-    }
-    case PB_ARRIVAL_COUNT:
-        break;
-    }
-    return 0;
+    return fmin(CLOSED_LOOP_RATE_CAP, (double)phase->users * 1e9 / fmax(cycle_ns, 1e3));
 }
 
 static double busiest_rate(const struct pb_scenario *scenario, double load_factor)
@@ -49,16 +35,6 @@ static double busiest_rate(const struct pb_scenario *scenario, double load_facto
         busiest = fmax(busiest, peak_rate(scenario, &scenario->phases[i]));
     }
     return busiest * load_factor;
-}
-
-static int usable_cpus(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof(set), &set) != 0) {
-        return 1;
-    }
-    return CPU_COUNT(&set);
 }
 
 double pb_planned_cpus(const struct pb_scenario *scenario, double load_factor)
@@ -74,7 +50,7 @@ uint32_t pb_choose_generators(const struct pb_scenario *scenario, double load_fa
         return (uint32_t)scenario->generators;
     }
     double wanted = ceil(busiest_rate(scenario, load_factor) / RATE_PER_GENERATOR);
-    double most = fmax(1, floor(usable_cpus() / 2.0));
+    double most = fmax(1, floor(pb_usable_cpus() / 2.0));
 
     return (uint32_t)fmin(fmax(wanted, 1), most);
 }

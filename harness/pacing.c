@@ -1,12 +1,12 @@
 #include "harness/pacing.h"
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/cpus.h"
 
 /* Sleeping ends so long before the instant when the rest is spun: longer than a sleep is late. */
 #define SPIN_NS (60 * PB_NS_PER_US)
@@ -75,14 +75,6 @@ void pb_pacing_probe(bool spin, uint32_t count, int64_t interval_ns, struct pb_l
     free(late_ns);
 }
 
-static int usable_cpus(void)
-{
-    cpu_set_t set;
-
-    CPU_ZERO(&set);
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
-}
-
 static void choose(struct pb_pacing_choice *choice, bool spin, const char *why)
 {
     choice->spin = spin;
@@ -93,7 +85,7 @@ void pb_pacing_choose(const struct pb_scenario *scenario, double planned_cpus,
                       struct pb_pacing_choice *ret_choice)
 {
     struct pb_pacing_choice choice = { .spin = false };
-    int cpus = usable_cpus();
+    int cpus = pb_usable_cpus();
     char why[96];
 
     pb_pacing_prepare_thread();

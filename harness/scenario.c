@@ -1,5 +1,6 @@
 #include "harness/scenario.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,4 +134,24 @@ void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_
     ret_config->operation_timeout_ns = pool->operation_timeout_ns;
     ret_config->init_timeout_ns = pool->init_timeout_ns;
     ret_config->stuck_after_ns = pool->stuck_after_ns;
+}
+
+double pb_phase_peak_rate(const struct pb_phase *phase)
+{
+    switch (phase->arrival) {
+    case PB_ARRIVAL_CONSTANT:
+    case PB_ARRIVAL_POISSON:
+        return phase->rate;
+    case PB_ARRIVAL_RAMP:
+    case PB_ARRIVAL_STEP:
+        return fmax(phase->from, phase->to);
+    case PB_ARRIVAL_SINE:
+        return phase->mean + phase->amplitude;
+    case PB_ARRIVAL_BURST:
+        return fmax(phase->base, phase->peak);
+    case PB_ARRIVAL_CLOSED:
+    case PB_ARRIVAL_COUNT:
+        break;
+    }
+    return -1;
 }

@@ -322,6 +322,8 @@ enum pb_origin pb_scenario_origin(const struct pb_scenario *scenario, const char
 int64_t pb_scenario_duration_ns(const struct pb_scenario *scenario);
 /* Requests expected in a phase of an open arrival (integral of the rate); -1: closed. */
 double pb_phase_expected(const struct pb_phase *phase);
+/* Highest rate that a phase of an open arrival plans, per second; -1: closed. */
+double pb_phase_peak_rate(const struct pb_phase *phase);
 /* Mean service demand of the mix, ns. */
 double pb_scenario_mean_service_ns(const struct pb_scenario *scenario);
 double pb_scenario_mean_cpu_ns(const struct pb_scenario *scenario);

@@ -12,9 +12,6 @@ void pb_report_run(struct pb_page *page, const struct pb_stored *stored, bool ov
 /* The page of a tune; `json` is recommendation.json, NULL while it is unfinished. */
 void pb_report_tune(struct pb_page *page, const cJSON *json);
 
-/* A value in the unit of its objective ("ns", "ratio", "bytes", "per_s", else a plain number); "-"
- * for NAN.  `text` has PB_QUANTITY_TEXT bytes. */
-const char *pb_report_value(const char *unit, double value, char *text);
 /* "24.3 ms … 26.1 ms", or "" when either end is unknown. */
 const char *pb_report_interval(const char *unit, double low, double high, char *text, size_t size);
 /* Tables that runs and sets share. */

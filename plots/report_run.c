@@ -111,18 +111,18 @@ static void runs(struct pb_page *page, const struct pb_stored *stored)
         pb_page_html(page, "</td>");
         pb_page_cell(page, true, pb_format_count(pb_json_int(json, "totals.sent", 0), text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(json, "totals.latency.p50_ns", PB_NOTHING),
-                                     text));
+                     pb_format_in_unit("ns", pb_json_num(json, "totals.latency.p50_ns", PB_NOTHING),
+                                       text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(json, "totals.latency.p99_ns", PB_NOTHING),
-                                     text));
+                     pb_format_in_unit("ns", pb_json_num(json, "totals.latency.p99_ns", PB_NOTHING),
+                                       text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(json, "totals.latency.max_ns", PB_NOTHING),
-                                     text));
+                     pb_format_in_unit("ns", pb_json_num(json, "totals.latency.max_ns", PB_NOTHING),
+                                       text));
         pb_page_cell(page, true,
-                     pb_report_value("ratio",
-                                     pb_json_num(json, "totals.utilization_ratio", PB_NOTHING),
-                                     text));
+                     pb_format_in_unit("ratio",
+                                       pb_json_num(json, "totals.utilization_ratio", PB_NOTHING),
+                                       text));
         pb_page_html(page, "</tr>\n");
     }
     pb_page_table_end(page);

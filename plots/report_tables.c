@@ -7,23 +7,6 @@
 #include "plots/nothing.h"
 #include "plots/report_internal.h"
 
-const char *pb_report_value(const char *unit, double value, char *text)
-{
-    if (isnan(value)) {
-        return "-";
-    }
-    if (strcmp(unit, "ns") == 0) {
-        return pb_format_duration((int64_t)value, text);
-    }
-    if (strcmp(unit, "ratio") == 0) {
-        return pb_format_percent(value, text);
-    }
-    if (strcmp(unit, "bytes") == 0) {
-        return pb_format_size((int64_t)value, text);
-    }
-    return strcmp(unit, "per_s") == 0 ? pb_format_rate(value, text) : pb_format_number(value, text);
-}
-
 const char *pb_report_interval(const char *unit, double low, double high, char *text, size_t size)
 {
     char a[PB_QUANTITY_TEXT], b[PB_QUANTITY_TEXT];
@@ -31,8 +14,8 @@ const char *pb_report_interval(const char *unit, double low, double high, char *
     if (isnan(low) || isnan(high)) {
         return "";
     }
-    (void)snprintf(text, size, "%s … %s", pb_report_value(unit, low, a),
-                   pb_report_value(unit, high, b));
+    (void)snprintf(text, size, "%s … %s", pb_format_in_unit(unit, low, a),
+                   pb_format_in_unit(unit, high, b));
     return text;
 }
 
@@ -46,7 +29,7 @@ static const char *limit_text(const cJSON *objective, const char *unit, char *te
                                   pb_json_num(objective, "limit.1", PB_NOTHING), text, size);
     }
     (void)snprintf(text, size, "%s %s", pb_json_str(objective, "op", ""),
-                   pb_report_value(unit, pb_json_num(objective, "limit", PB_NOTHING), value));
+                   pb_format_in_unit(unit, pb_json_num(objective, "limit", PB_NOTHING), value));
     return text;
 }
 
@@ -82,7 +65,7 @@ static const char *measured_text(const cJSON *objective, const char *unit, char 
     double measured = pb_json_num(objective, "measured", PB_NOTHING);
     bool never = isnan(measured) && pb_json_num(objective, "bad_ratio", 0) > 0;
 
-    return never ? "never" : pb_report_value(unit, measured, text);
+    return never ? "never" : pb_format_in_unit(unit, measured, text);
 }
 
 static void margin_text(double margin, char *text, size_t size)
@@ -163,18 +146,18 @@ static void phase_row(struct pb_page *page, const cJSON *part, const char *name)
     pb_page_cell(page, true, pb_format_count(sent, text));
     pb_page_cell(page, true, pb_format_count(sent - pb_json_int(part, "outcomes.ok", 0), text));
     pb_page_cell(page, true,
-                 pb_report_value("per_s", pb_json_num(part, "offered_rate_per_s", PB_NOTHING),
-                                 text));
+                 pb_format_in_unit("per_s", pb_json_num(part, "offered_rate_per_s", PB_NOTHING),
+                                   text));
     pb_page_cell(page, true,
-                 pb_report_value("per_s", pb_json_num(part, "achieved_rate_per_s", PB_NOTHING),
-                                 text));
+                 pb_format_in_unit("per_s", pb_json_num(part, "achieved_rate_per_s", PB_NOTHING),
+                                   text));
     for (size_t i = 0; i < PB_ARRAY_LEN(quantiles); i++) {
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(part, quantiles[i], PB_NOTHING), text));
+                     pb_format_in_unit("ns", pb_json_num(part, quantiles[i], PB_NOTHING), text));
     }
     pb_page_cell(page, true,
-                 pb_report_value("ratio", pb_json_num(part, "utilization_ratio", PB_NOTHING),
-                                 text));
+                 pb_format_in_unit("ratio", pb_json_num(part, "utilization_ratio", PB_NOTHING),
+                                   text));
     pb_page_cell(page, true, pb_format_count(pb_json_int(part, "peak_queue", 0), text));
     pb_page_html(page, "</tr>\n");
 }

@@ -89,8 +89,8 @@ static void change_row(struct pb_page *page, const char *name, const char *unit,
 
     pb_page_html(page, "<tr>");
     pb_page_cell(page, false, name);
-    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(row, "now", PB_NOTHING), text));
-    pb_page_cell(page, true, pb_report_value(unit, pb_json_num(row, "use", PB_NOTHING), text));
+    pb_page_cell(page, true, pb_format_in_unit(unit, pb_json_num(row, "now", PB_NOTHING), text));
+    pb_page_cell(page, true, pb_format_in_unit(unit, pb_json_num(row, "use", PB_NOTHING), text));
     change_cell(page, row);
     pb_page_cell(page, false, answer);
     pb_page_html(page, "</tr>\n");
@@ -167,12 +167,12 @@ static void tried(struct pb_page *page, const cJSON *json)
         pb_page_html(page, use ? "</b></td>" : "</td>");
         pb_page_cell(page, true, pb_format_count(pb_json_int(row, "runs", 0), text));
         pb_page_cell(page, true,
-                     pb_report_value("ratio", pb_json_num(row, "utilization_ratio", PB_NOTHING),
-                                     text));
+                     pb_format_in_unit("ratio", pb_json_num(row, "utilization_ratio", PB_NOTHING),
+                                       text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(row, "p50_ns", PB_NOTHING), text));
+                     pb_format_in_unit("ns", pb_json_num(row, "p50_ns", PB_NOTHING), text));
         pb_page_cell(page, true,
-                     pb_report_value("ns", pb_json_num(row, "p99_ns", PB_NOTHING), text));
+                     pb_format_in_unit("ns", pb_json_num(row, "p99_ns", PB_NOTHING), text));
         pb_page_cell(page, false, pb_json_str(row, "answer", "?"));
         pb_page_html(page, "<td>");
         pb_page_textf(page, "%s%s",

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/cpus.h"
 #include "pool/pool_internal.h"
 
 #define POLL_ROUNDS 12 /* pauses of 1, 2, 4 ... 32 units: about 2 us */
@@ -82,13 +83,6 @@ static enum pb_status make_living_page(struct pb_pool *pool)
     *page = 1;
     pool->living = page;
     return PB_OK;
-}
-
-static int usable_cpus(void)
-{
-    cpu_set_t set;
-
-    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 static void init_locks(struct pb_pool *pool)
@@ -203,7 +197,7 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     pool->config = *config;
     pool->clock = config->clock ? config->clock : pb_clock_real();
     pool->real_time = pool->clock == pb_clock_real();
-    pool->max_searchers = (uint32_t)usable_cpus();
+    pool->max_searchers = (uint32_t)pb_usable_cpus();
     pool->poll_rounds = pool->max_searchers > 1 ? POLL_ROUNDS : 0;
     (void)snprintf(pool->name, sizeof(pool->name), "%s", config->name ? config->name : "pb");
     pool->config.name = pool->name;

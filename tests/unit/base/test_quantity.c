@@ -431,3 +431,14 @@ PB_TEST(no_formatted_number_outgrows_its_text)
         ck_assert_int_eq('!', text[PB_QUANTITY_TEXT]);
     }
 }
+
+PB_TEST(a_value_is_written_by_its_unit)
+{
+    char text[PB_QUANTITY_TEXT];
+
+    ck_assert_str_eq("25 ms", pb_format_in_unit("ns", 25e6, text));
+    ck_assert_str_eq("62.6 %", pb_format_in_unit("ratio", 0.626, text));
+    ck_assert_str_eq("1000/s", pb_format_in_unit("per_s", 1000, text));
+    ck_assert_str_eq("7", pb_format_in_unit("", 7, text));
+    ck_assert_str_eq("-", pb_format_in_unit("ns", (double)__builtin_nanf(""), text));
+}
