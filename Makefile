@@ -81,7 +81,7 @@ asan: ## unit and stress tests under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory -j$(shell nproc) MODE=asan unit stress
 
 tsan: ## unit and stress tests under ThreadSanitizer
-	@CK_FORK=no $(MAKE) --no-print-directory -j$(shell nproc) MODE=tsan unit stress
+	@$(MAKE) --no-print-directory -j$(shell nproc) MODE=tsan unit stress
 
 fuzz-corpus: $(FUZZERS) ## run every fuzz target over its corpus once
 	@for f in $(notdir $(FUZZERS)); do echo "# $$f"; \

@@ -191,7 +191,7 @@ static char *repeated(const char *piece, size_t count, size_t *ret_len)
     return text;
 }
 
-PB_TEST_TIMEOUT(ten_megabytes_of_anything_end_in_few_lines, 20)
+PB_TEST_TIMEOUT(ten_megabytes_of_anything_end_in_few_lines, 300)
 {
     static const char *const pieces[] = { "[",    "{\"a\":", "[1,",      "\"",       "\\",
                                           "/*",   "\xFF",    "-",        "{",        "0,",

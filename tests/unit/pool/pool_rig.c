@@ -6,11 +6,55 @@
 #include "pool/pool_internal.h"
 
 #define PATIENCE_NS (20 * PB_NS_PER_S)
+/* A yield takes a whole time slice where others compute: the time bounds it, too. */
+#define TURN_YIELDS 20000
+#define TURN_NS     (PB_NS_PER_S / 5)
 #define LOOK_NS     PB_NS_PER_MS
 
 int64_t pb_rig_deadline(void)
 {
     return pb_now_ns() + PATIENCE_NS;
+}
+
+bool pb_rig_yield(struct pb_rig_turn *turn)
+{
+    if (turn->until_ns == 0) {
+        turn->until_ns = pb_now_ns() + TURN_NS;
+    }
+    (void)sched_yield();
+    return ++turn->yields < TURN_YIELDS && pb_now_ns() < turn->until_ns;
+}
+
+void pb_rig_let_others_run(void)
+{
+    struct pb_rig_turn turn = { 0 };
+
+    while (pb_rig_yield(&turn)) {
+    }
+}
+
+static uint32_t read_count(struct pb_rig *rig, const uint32_t *counter)
+{
+    pb_mutex_lock(&rig->lock);
+    uint32_t count = *counter;
+
+    pb_mutex_unlock(&rig->lock);
+    return count;
+}
+
+uint32_t pb_rig_started(struct pb_rig *rig)
+{
+    return read_count(rig, &rig->started);
+}
+
+uint32_t pb_rig_ended(struct pb_rig *rig)
+{
+    return read_count(rig, &rig->ended);
+}
+
+uint32_t pb_rig_returned(struct pb_rig *rig)
+{
+    return read_count(rig, &rig->returned);
 }
 
 static bool am_i(const char *who)
@@ -300,9 +344,7 @@ void pb_rig_waiter_start(struct pb_rig_waiter *waiter, struct pb_rig *rig)
     while (atomic_load(&rig->pool->empty_waiters) == 0) {
         (void)sched_yield();
     }
-    for (int i = 0; i < PB_RIG_YIELDS; i++) {
-        (void)sched_yield();
-    }
+    pb_rig_let_others_run();
 }
 
 bool pb_rig_waiter_join(struct pb_rig_waiter *waiter)

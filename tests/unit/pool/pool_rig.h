@@ -88,9 +88,19 @@ struct pb_pool_stats pb_rig_stats(struct pb_rig *rig);
 /* A real instant beyond all patience. */
 int64_t pb_rig_deadline(void);
 
-/* How often a test lets others run before it takes them to be asleep.  A test that counts on it
- * passes all the same when they are not. */
-#define PB_RIG_YIELDS 20000
+/* Lets others run for as long as they usually need to fall asleep, whatever else the machine does.
+ * A test that counts on it passes all the same when they are still awake.  Call it until it says
+ * false; `turn` starts as {0}. */
+struct pb_rig_turn {
+    uint32_t yields;
+    int64_t until_ns;
+};
+bool pb_rig_yield(struct pb_rig_turn *turn);
+void pb_rig_let_others_run(void);
+/* How many requests have been started, ended, or returned late. */
+uint32_t pb_rig_started(struct pb_rig *rig);
+uint32_t pb_rig_ended(struct pb_rig *rig);
+uint32_t pb_rig_returned(struct pb_rig *rig);
 
 /* A thread in pb_pool_wait_idle. */
 struct pb_rig_waiter {

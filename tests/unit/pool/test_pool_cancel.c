@@ -144,6 +144,7 @@ PB_TEST(a_request_between_queue_and_worker_can_be_cancelled)
     struct pb_rig rig;
     struct canceller canceller = { .rig = &rig };
     struct pb_request request = { .index = 0, .sent_ns = PB_RIG_START };
+    struct pb_rig_turn turn = { 0 };
     pthread_t thread;
 
     pb_rig_init(&rig, 1, 5);
@@ -156,8 +157,7 @@ PB_TEST(a_request_between_queue_and_worker_can_be_cancelled)
     }
     ck_assert_uint_eq(0, pb_rig_stats(&rig).queued);
     ck_assert_int_eq(0, pthread_create(&thread, NULL, cancel_main, &canceller));
-    for (int i = 0; i < PB_RIG_YIELDS && !atomic_load(&canceller.over); i++) {
-        (void)sched_yield(); /* it cannot know yet */
+    while (!atomic_load(&canceller.over) && pb_rig_yield(&turn)) { /* it cannot know yet */
     }
     ck_assert(!atomic_load(&canceller.over));
     atomic_store(&rig.hold_clock, false);

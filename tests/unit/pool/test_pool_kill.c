@@ -198,7 +198,7 @@ PB_TEST(a_request_in_the_hands_of_a_killed_worker_is_lost_and_not_run)
     PB_ASSERT_OK(killer.status);
     pb_rig_wait_ended(&rig, 1);
     ck_assert_int_eq(PB_OUTCOME_WORKER_LOST, pb_rig_outcome(&rig, 0));
-    ck_assert_uint_eq(0, rig.started);
+    ck_assert_uint_eq(0, pb_rig_started(&rig));
     pb_rig_wait_event(&rig, PB_POOL_WORKER_DOWN, 1);
     pb_rig_wait_event(&rig, PB_POOL_WORKER_UP, 2);
     pb_rig_stop(&rig);
@@ -218,6 +218,7 @@ PB_TEST(a_slow_killer_does_not_hit_the_next_worker_of_the_slot)
 {
     struct pb_rig rig;
     struct killer killer = { .rig = &rig };
+    struct pb_rig_turn turn = { 0 };
     pthread_t kills, keeps;
 
     pb_rig_init(&rig, 1, 0);
@@ -237,8 +238,7 @@ PB_TEST(a_slow_killer_does_not_hit_the_next_worker_of_the_slot)
     }
     ck_assert_int_eq(0, pthread_create(&keeps, NULL, keep_main, &rig));
     pb_rig_submit(&rig, 1);
-    for (int i = 0; i < PB_RIG_YIELDS && pb_rig_events(&rig, PB_POOL_WORKER_UP) < 2; i++) {
-        (void)sched_yield();
+    while (pb_rig_events(&rig, PB_POOL_WORKER_UP) < 2 && pb_rig_yield(&turn)) {
     }
     if (pb_rig_events(&rig, PB_POOL_WORKER_UP) == 2) {
         pb_rig_wait_started(&rig, 2);

@@ -108,7 +108,7 @@ PB_TEST(a_drained_pool_takes_nothing_more)
     PB_ASSERT_OK(pb_pool_drain(rig.pool, 0));
     PB_ASSERT_STATUS(PB_ECLOSED, pb_pool_submit(rig.pool, &request, &ticket));
     ck_assert_uint_eq(77, ticket);
-    ck_assert_uint_eq(0, rig.ended);
+    ck_assert_uint_eq(0, pb_rig_ended(&rig));
     ck_assert_uint_eq(0, pb_rig_stats(&rig).submitted);
     PB_ASSERT_OK(pb_pool_drain(rig.pool, pb_rig_deadline()));
     pb_rig_stop(&rig);
@@ -132,7 +132,7 @@ PB_TEST(a_drain_past_its_deadline_cancels_queued_and_running_requests)
     ck_assert_uint_eq(PB_NO_WORKER, rig.requests[1].end.worker);
     pb_rig_let_all_go(&rig);
     pb_rig_wait_returned(&rig, 1);
-    ck_assert_uint_eq(1, rig.started);
+    ck_assert_uint_eq(1, pb_rig_started(&rig));
     pb_rig_stop(&rig);
 }
 
@@ -155,13 +155,11 @@ PB_TEST(freeing_waits_for_work_as_long_as_it_was_told_to)
     pb_rig_wait_started(&rig, 1);
     ck_assert_int_eq(0, pthread_create(&thread, NULL, free_main, &rig));
     pb_rig_wait_ended(&rig, 1); /* cancelled, but the work goes on */
-    for (int i = 0; i < PB_RIG_YIELDS; i++) {
-        (void)sched_yield();
-    }
+    pb_rig_let_others_run();
     pb_rig_let_all_go(&rig);
     ck_assert_int_eq(0, pthread_join(thread, &result));
     ck_assert_ptr_eq(&rig, result);
-    ck_assert_uint_eq(1, rig.returned);
+    ck_assert_uint_eq(1, pb_rig_returned(&rig));
 }
 
 PB_TEST(a_pool_whose_work_hangs_is_left_to_it)
@@ -194,11 +192,9 @@ PB_TEST(a_stalled_pool_starts_and_finishes_nothing)
     pb_pool_stall(rig.pool, PB_RIG_START + 1000);
     pb_rig_submit(&rig, 1);
     pb_rig_let_go(&rig, 0, PB_OUTCOME_OK);
-    for (int i = 0; i < PB_RIG_YIELDS; i++) {
-        (void)sched_yield();
-    }
-    ck_assert_uint_eq(1, rig.started);
-    ck_assert_uint_eq(0, rig.ended);
+    pb_rig_let_others_run();
+    ck_assert_uint_eq(1, pb_rig_started(&rig));
+    ck_assert_uint_eq(0, pb_rig_ended(&rig));
     pb_rig_advance(&rig, 1000);
     pb_rig_wait_started(&rig, 2);
     pb_rig_let_go(&rig, 1, PB_OUTCOME_OK);

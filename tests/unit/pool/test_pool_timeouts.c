@@ -67,7 +67,7 @@ PB_TEST(a_worker_does_not_start_what_waited_too_long)
     ck_assert_int_eq(PB_OUTCOME_CHECKOUT_TIMEOUT, pb_rig_outcome(&rig, 1));
     ck_assert_uint_eq(rig.requests[0].worker, rig.requests[1].end.decider);
     ck_assert_uint_eq(PB_NO_WORKER, rig.requests[1].end.worker);
-    ck_assert_uint_eq(1, rig.started);
+    ck_assert_uint_eq(1, pb_rig_started(&rig));
     pb_rig_stop(&rig);
 }
 
@@ -96,7 +96,7 @@ PB_TEST(operation_timeout_comes_at_its_instant_and_not_before)
     /* The worker is still at it; what it finds in the end is told to nobody. */
     ck_assert_uint_eq(1, pb_rig_stats(&rig).busy);
     ck_assert_uint_eq(0, pb_rig_stats(&rig).running);
-    ck_assert_uint_eq(0, rig.returned);
+    ck_assert_uint_eq(0, pb_rig_returned(&rig));
     pb_rig_let_go(&rig, 0, PB_OUTCOME_ERROR);
     pb_rig_wait_returned(&rig, 1);
     ck_assert_int_eq(PB_OUTCOME_OPERATION_TIMEOUT, pb_rig_outcome(&rig, 0));
