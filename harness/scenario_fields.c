@@ -43,7 +43,7 @@ static const char *const distributions[] = { "constant", "uniform", "exponential
 static const char *const levels[] = { "fail", "warn", NULL };
 
 _Static_assert(PB_ARRAY_LEN(arrivals) == PB_ARRIVAL_COUNT + 1, "a name for each arrival");
-_Static_assert(PB_ARRAY_LEN(strategies) == PB_STRATEGY_COUNT + 1, "a name for each strategy");
+_Static_assert(PB_ARRAY_LEN(strategies) == PB_STRATEGY_FIFO + 2, "a name for each strategy built");
 _Static_assert(PB_ARRAY_LEN(minimizes) == PB_MINIMIZE_COUNT + 1, "a name for each goal");
 _Static_assert(PB_ARRAY_LEN(distributions) == PB_DIST_COUNT + 1, "a name for each distribution");
 
