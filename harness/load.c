@@ -254,7 +254,7 @@ static enum pb_status make_pool(struct pb_load *load, struct pb_pool_config *poo
     pool->event = on_pool_event;
     pool->ctx = load;
     pb_pacing_prepare_thread();
-    enum pb_status status = pb_pool_new(pool, &load->pool, err);
+    enum pb_status status = pb_backend_open(&load->backend, pool, err);
 
     if (slack_ns > 0) {
         (void)prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns, 0UL, 0UL, 0UL);
@@ -263,7 +263,7 @@ static enum pb_status make_pool(struct pb_load *load, struct pb_pool_config *poo
     for (uint32_t g = 0; g < load->config.generators; g++) {
         struct pb_generator *generator = &load->generators[g];
 
-        if (pb_pool_attach(load->pool, generator, &generator->submitter) != PB_OK) {
+        if (pb_backend_attach(&load->backend, generator, &generator->sender) != PB_OK) {
             return pb_fail(err, PB_ENOMEM, "no memory for a generator");
         }
     }
@@ -320,9 +320,9 @@ int64_t pb_load_start_ns(const struct pb_load *load)
     return atomic_load(&load->start_ns);
 }
 
-struct pb_pool *pb_load_pool(struct pb_load *load)
+struct pb_backend *pb_load_backend(struct pb_load *load)
 {
-    return load->pool;
+    return &load->backend;
 }
 
 /* Workers that ignored their tokens come back soon after give_up_ns; their last rows are waited
@@ -351,7 +351,8 @@ static int64_t wait_for_the_last(struct pb_load *load)
             deadline_ns = earlier(deadline_ns, now_ns + DRAIN_STOPPED_NS);
             atomic_store(&load->give_up_ns, deadline_ns);
         }
-        if (pb_pool_wait_idle(load->pool, earlier(deadline_ns, now_ns + PB_LOAD_STOP_POLL_NS))) {
+        if (pb_backend_wait_idle(&load->backend,
+                                 earlier(deadline_ns, now_ns + PB_LOAD_STOP_POLL_NS))) {
             break;
         }
     }
@@ -360,7 +361,7 @@ static int64_t wait_for_the_last(struct pb_load *load)
 
 void pb_load_drain(struct pb_load *load)
 {
-    enum pb_status drained = pb_pool_drain(load->pool, wait_for_the_last(load));
+    enum pb_status drained = pb_backend_drain(&load->backend, wait_for_the_last(load));
 
     (void)drained; /* PB_ETIMEDOUT: some were cancelled, which their outcomes say */
     atomic_store(&load->give_up_ns, pb_now_ns());
@@ -400,7 +401,7 @@ void pb_load_free(struct pb_load *load)
         return;
     }
     atomic_store(&load->give_up_ns, pb_now_ns());
-    if (pb_pool_free(load->pool, COME_BACK_WITHIN_NS) == PB_ETIMEDOUT) {
+    if (pb_backend_close(&load->backend, COME_BACK_WITHIN_NS) == PB_ETIMEDOUT) {
         return; /* a worker that never came back uses all this: leaked on purpose, as the pool */
     }
     if (load->kind) {

@@ -19,6 +19,7 @@
 #include "harness/scenario.h"
 #include "harness/schedule.h"
 
+struct pb_backend;
 struct pb_load;
 
 enum pb_load_event_kind {
@@ -64,7 +65,8 @@ PB_MUST_USE enum pb_status pb_load_run(struct pb_load *load, struct pb_error *er
 /* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), or 1 s
  * after a stop; the rest is cancelled.  The pool takes nothing afterwards. */
 void pb_load_drain(struct pb_load *load);
-struct pb_pool *pb_load_pool(struct pb_load *load);
+/* The pool it drives, for looking at it and for disturbing it: harness/backend.h. */
+struct pb_backend *pb_load_backend(struct pb_load *load);
 
 struct pb_load_stats {
     uint64_t sent[PB_PHASES_MAX];   /* handed to the pool: exact */

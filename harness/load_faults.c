@@ -44,10 +44,10 @@ static uint32_t kill_worker(struct pb_load *load, uint32_t number, int64_t wante
         struct pb_rng_key key = { .seed = load->config.schedule->seed, .stream = PB_STREAM_FAULT };
         struct pb_pool_stats pool;
 
-        pb_pool_snapshot(load->pool, &pool);
+        pb_backend_snapshot(&load->backend, &pool);
         ordinal = pb_rng_below(&key, number, pool.alive > 0 ? pool.alive : 1);
     }
-    if (pb_pool_kill_worker(load->pool, (uint32_t)ordinal, &slot) != PB_OK) {
+    if (pb_backend_kill_worker(&load->backend, (uint32_t)ordinal, &slot) != PB_OK) {
         return PB_NO_WORKER; /* fewer are alive: the event says that none was hit */
     }
     return slot;
@@ -63,7 +63,7 @@ static void inject(struct pb_load *load, uint32_t number, int64_t due_ns)
     event.at_ns = pb_now_ns() - atomic_load(&load->start_ns);
     switch (fault->kind) {
     case PB_FAULT_STALL:
-        pb_pool_stall(load->pool, due_ns + fault->stall_ns);
+        pb_backend_stall(&load->backend, due_ns + fault->stall_ns);
         break;
     case PB_FAULT_KILL_WORKER:
         event.slot = kill_worker(load, number, fault->worker);

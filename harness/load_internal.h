@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "harness/backend.h"
 #include "harness/load.h"
 
 /* A thread that waits longer looks so often whether it was asked to stop. */
@@ -35,7 +36,7 @@ struct pb_user {
 struct pb_generator {
     /* Constant once its thread runs. */
     struct pb_load *load;
-    struct pb_submitter *submitter;
+    struct pb_sender sender;
     pthread_t thread;
     uint32_t number;
     uint32_t lane;
@@ -66,7 +67,7 @@ struct pb_load {
     struct pb_load_config config;
     const struct pb_workload_kind *kind;
     void *workload;
-    struct pb_pool *pool;
+    struct pb_backend backend;
     uint32_t slots;
     uint32_t lanes;
     uint32_t phases;

@@ -17,7 +17,7 @@ bool pb_generator_send(struct pb_generator *generator, uint32_t phase, uint64_t 
 
     /* Counted first, so that no reader sees more outcomes than requests. */
     pb_count_up(sent);
-    if (pb_submit(generator->submitter, &request, NULL) == PB_OK) {
+    if (pb_backend_submit(&generator->sender, &request) == PB_OK) {
         return true;
     }
     atomic_store_explicit(sent, atomic_load_explicit(sent, memory_order_relaxed) - 1,
@@ -97,7 +97,7 @@ static void tell_phase(struct pb_load *load, enum pb_load_event_kind kind, uint3
     if (!load->config.event) {
         return;
     }
-    pb_pool_snapshot(load->pool, &pool);
+    pb_backend_snapshot(&load->backend, &pool);
     event.backlog = pool.queued + pool.running;
     if (event.backlog > 0) {
         event.backlog_oldest_ns = oldest_age_ns(load, pb_now_ns());
@@ -127,7 +127,7 @@ static void wait_empty(struct pb_load *load)
     while (!pb_load_stopping(load) && (now_ns = pb_now_ns()) < deadline_ns) {
         int64_t until_ns = now_ns + PB_LOAD_STOP_POLL_NS;
 
-        if (pb_pool_wait_idle(load->pool, until_ns < deadline_ns ? until_ns : deadline_ns)) {
+        if (pb_backend_wait_idle(&load->backend, until_ns < deadline_ns ? until_ns : deadline_ns)) {
             return;
         }
     }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "harness/backend.h"
 #include "harness/output.h"
 #include "harness/run_internal.h"
 
@@ -143,7 +144,7 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     evidence->elapsed_ns = pb_now_ns() - pb_load_start_ns(run->load);
     pb_recorder_stop(run->recorder);
     pb_monitor_stop(run->monitor, &evidence->monitor);
-    pb_pool_snapshot(pb_load_pool(run->load), &evidence->pool);
+    pb_backend_snapshot(pb_load_backend(run->load), &evidence->pool);
     pb_load_snapshot(run->load, &evidence->load);
     pb_recorder_snapshot(run->recorder, &evidence->recorder);
     return PB_OK;

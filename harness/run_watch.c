@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "harness/backend.h"
 #include "harness/run_internal.h"
 
 #define SAMPLE_NS      (2 * PB_NS_PER_MS)
@@ -273,7 +274,7 @@ void pb_watch_tick(void *ctx, int64_t now_ns)
     struct pb_pool_stats pool;
 
     run->last_sample_ns = now_ns;
-    pb_pool_snapshot(pb_load_pool(run->load), &pool);
+    pb_backend_snapshot(pb_load_backend(run->load), &pool);
     /* Stuck ones as well, as in mean_workers and the utilisation: they still cost a thread. */
     pb_aggregate_sample(run->aggregate, elapsed_ns, (uint32_t)pool.queued, pool.alive + pool.stuck);
     if (now_ns - run->last_abort_ns >= ABORT_CHECK_NS) {

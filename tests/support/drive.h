@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/backend.h"
 #include "harness/load.h"
 #include "support/scenario.h"
 
@@ -100,7 +101,7 @@ static inline void pb_drive_run(struct pb_drive *drive, const struct pb_scenario
     pb_load_drain(load);
     drive->drain_ns = pb_now_ns() - drain_ns;
     pb_load_snapshot(load, &drive->load);
-    pb_pool_snapshot(pb_load_pool(load), &drive->pool);
+    pb_backend_snapshot(pb_load_backend(load), &drive->pool);
     if (drive->record) {
         pb_recorder_stop(config.recorder);
         pb_recorder_snapshot(config.recorder, &drive->recorder);
