@@ -10,6 +10,8 @@
 
 #include "poolbench/macros.h"
 
+PB_C_BEGIN
+
 enum pb_status {
     PB_OK = 0,
     PB_EINVAL,    /* the caller or the user passed a value outside the documented range */
@@ -41,5 +43,7 @@ const char *pb_status_name(enum pb_status status);
  * With PB_ESYS the errno of the moment is kept and its text is appended. */
 enum pb_status pb_fail(struct pb_error *err, enum pb_status status, const char *fmt, ...)
     PB_PRINTF(3, 4);
+
+PB_C_END
 
 #endif

@@ -4,6 +4,19 @@
 #ifndef POOLBENCH_MACROS_H
 #define POOLBENCH_MACROS_H
 
+/* The public headers are C11, and C++ reads them too: as the C++23 standard has it, _Atomic(T)
+ * there is std::atomic<T>. */
+#ifdef __cplusplus
+#include <atomic>
+#define PB_C_BEGIN      extern "C" {
+#define PB_C_END        }
+#define PB_ATOMIC(type) std::atomic<type>
+#else
+#define PB_C_BEGIN
+#define PB_C_END
+#define PB_ATOMIC(type) _Atomic(type)
+#endif
+
 #define PB_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #define PB_MUST_USE           __attribute__((warn_unused_result))
 #define PB_UNUSED             __attribute__((unused))

@@ -25,6 +25,8 @@
 
 #include "poolbench/error.h"
 
+PB_C_BEGIN
+
 struct pb_clock;
 struct pb_pool;
 struct pb_submitter;
@@ -356,11 +358,11 @@ struct pb_pool_change {
                                                           they became longer, for those waiting */
     int64_t strategy;                                  /* enum pb_strategy */
 };
-#define PB_POOL_NO_CHANGE              \
-    (struct pb_pool_change)            \
-    {                                  \
-        -1, -1, -1, -1, -1, -1, -1, -1 \
-    }
+#ifdef __cplusplus
+#define PB_POOL_NO_CHANGE (pb_pool_change{ -1, -1, -1, -1, -1, -1, -1, -1 })
+#else
+#define PB_POOL_NO_CHANGE ((struct pb_pool_change){ -1, -1, -1, -1, -1, -1, -1, -1 })
+#endif
 
 /* Changes a pool that may be loaded.  Growing starts workers at once; shrinking takes the longest
  * idle first and lets the others finish their request (`done` is told of every request as ever:
@@ -428,5 +430,7 @@ bool pb_token_sleep_until(struct pb_token *token, int64_t instant_ns);
 /* A descriptor that becomes readable when the token is set, for poll(); made at the first call, -1:
  * none to be had.  The pool's own: not to be read or closed. */
 int pb_token_fd(struct pb_token *token);
+
+PB_C_END
 
 #endif

@@ -16,12 +16,14 @@
 #include "poolbench/error.h"
 #include "poolbench/pool.h"
 
+PB_C_BEGIN
+
 /* Valid during the call. */
 struct pb_worker_request {
     uint64_t id;
     const char *command;
-    const char *args;                  /* JSON text; "null" when there are none */
-    const _Atomic uint32_t *cancelled; /* non-zero: nobody waits for the answer any more */
+    const char *args;                      /* JSON text; "null" when there are none */
+    const PB_ATOMIC(uint32_t) * cancelled; /* non-zero: nobody waits for the answer any more */
 };
 
 struct pb_worker_reply {
@@ -44,5 +46,7 @@ struct pb_worker_service {
 /* Serves standard input and output until shutdown or end of file; returns the exit code.  Standard
  * output belongs to the protocol: printf goes to standard error from here on. */
 int pb_worker_serve(const struct pb_worker_service *service);
+
+PB_C_END
 
 #endif

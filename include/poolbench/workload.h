@@ -14,6 +14,8 @@
 #include "poolbench/error.h"
 #include "poolbench/pool.h"
 
+PB_C_BEGIN
+
 /* What befalls a request, drawn from the seed. */
 enum pb_fate {
     PB_FATE_OK,
@@ -43,9 +45,11 @@ struct pb_workload_kind {
      * time used.  `give_up_ns`: even work that ignores its token ends by then (the final drain's
      * end). Returns PB_OUTCOME_OK, _CLIENT_ERROR or _ERROR. */
     enum pb_outcome (*run)(void *state, const struct pb_demand *demand, struct pb_work *work,
-                           bool measure_cpu, const _Atomic int64_t *give_up_ns);
+                           bool measure_cpu, const PB_ATOMIC(int64_t) * give_up_ns);
     /* Releases the state; all workers are gone.  NULL is fine. */
     void (*close)(void *state);
 };
+
+PB_C_END
 
 #endif
