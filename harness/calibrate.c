@@ -62,6 +62,7 @@ static void make_null_scenario(const struct pb_scenario *scenario, double rate,
 {
     *ret_null = *scenario;
     ret_null->workload = &pb_workload_null;
+    ret_null->pool.profile = PB_PROFILE_THREAD;
     ret_null->operation_count = 1;
     ret_null->operations[0] =
         (struct pb_operation){ .name = scenario->operations[0].name, .weight = 1 };

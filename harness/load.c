@@ -286,6 +286,9 @@ static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
     if (make_memory(load) != PB_OK) {
         return pb_fail(err, PB_ENOMEM, "no memory for the load generator");
     }
+    if (load->config.scenario->pool.profile == PB_PROFILE_PROCESS) {
+        return pb_fail(err, PB_ENOTSUP, "pool.profile process cannot be driven yet");
+    }
     PB_TRY(load->kind->open(load->slots, &load->workload, err));
     return make_pool(load, &pool, err);
 }
@@ -404,7 +407,7 @@ void pb_load_free(struct pb_load *load)
     if (pb_backend_close(&load->backend, COME_BACK_WITHIN_NS) == PB_ETIMEDOUT) {
         return; /* a worker that never came back uses all this: leaked on purpose, as the pool */
     }
-    if (load->kind) {
+    if (load->workload) {
         load->kind->close(load->workload);
     }
     pb_users_free(load);

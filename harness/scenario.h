@@ -28,6 +28,7 @@
 #define PB_OBJECTIVES_MAX 64
 #define PB_ABORTS_MAX     16
 #define PB_VARY_MAX       16
+#define PB_PREPARE_MAX    16 /* commands of workload.prepare */
 
 enum pb_arrival {
     PB_ARRIVAL_CONSTANT,
@@ -72,6 +73,28 @@ struct pb_operation {
     int64_t memory_bytes;
     double error_rate, client_error_rate, hang_rate; /* sum <= 1 */
     bool ignore_cancel;
+    char *command; /* of type command: what the worker is asked for; NULL: another type */
+    char *args;    /* JSON text handed over with it; NULL: null */
+};
+
+/* A command that every worker runs before it takes requests. */
+struct pb_prepare_command {
+    char *command;
+    char *args; /* JSON text; NULL: null */
+    int64_t timeout_ns;
+};
+
+/* The program of worker processes, in the terms of docs/workers.md. */
+struct pb_scenario_worker {
+    char **argv;    /* NULL-terminated; NULL: poolbench itself.  A program with a slash in it has
+                       its whole path */
+    char **env;     /* NULL-terminated "NAME=value"; NULL: nothing added */
+    char *folder;   /* whole path; NULL: the current folder */
+    char *settings; /* JSON text handed over with init; NULL: {} */
+    int64_t wire;   /* enum pb_wire */
+    int64_t max_memory_bytes, max_files; /* 0: as ours */
+    struct pb_prepare_command prepare[PB_PREPARE_MAX];
+    size_t prepare_count;
 };
 
 enum pb_fault_kind {
@@ -220,9 +243,16 @@ struct pb_override {
     char *replaced;
 };
 
+/* What a worker is. */
+enum pb_profile {
+    PB_PROFILE_THREAD,
+    PB_PROFILE_PROCESS,
+    PB_PROFILE_COUNT
+};
+
 /* The pool part, in the units of poolbench/pool.h. */
 struct pb_scenario_pool {
-    int64_t profile; /* 0: thread */
+    int64_t profile; /* enum pb_profile */
     int64_t size, max_overflow, queue_limit;
     int64_t max_stuck; /* -1: size */
     int64_t strategy;  /* enum pb_strategy */
@@ -279,6 +309,7 @@ struct pb_scenario {
     int64_t seed;      /* 0 .. 2^53 - 1 */
     struct pb_scenario_pool pool;
     const struct pb_workload_kind *workload;
+    struct pb_scenario_worker worker; /* with PB_PROFILE_PROCESS */
     struct pb_operation operations[PB_OPERATIONS_MAX];
     size_t operation_count; /* at least 1 */
     struct pb_phase phases[PB_PHASES_MAX];

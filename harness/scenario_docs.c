@@ -9,7 +9,7 @@
 struct chapter {
     const char *title;
     const char *before;
-    const char *prefixes[3];
+    const char *prefixes[4];
     void (*after)(struct pb_buf *out);
 };
 
@@ -257,7 +257,7 @@ static const struct chapter chapters[] = {
     { "Pool", NULL, { "pool." }, after_pool },
     { "Workload",
       NULL,
-      { "workload.", "workload.operations[].", "workload.service." },
+      { "workload.", "workload.operations[].", "workload.service.", "workload.prepare[]." },
       after_workload },
     { "Phases", NULL, { "phases", "phases[]." }, after_phases },
     { "Faults", NULL, { "faults", "faults[]." }, after_faults },

@@ -44,6 +44,19 @@ static bool absent(const struct pb_field *field, union pb_value value)
     return !field->def && (double)value.integer < field->min;
 }
 
+/* Rows that say nothing of this scenario: they are of worker processes, or of commands alone. */
+static bool pointless(const struct pb_binder *binder, const struct pb_field *field)
+{
+    if (strcmp(field->path, "workload.wire") == 0) {
+        return binder->scenario->workload != &pb_workload_command;
+    }
+    if (strcmp(field->path, "workload.max_memory") == 0 ||
+        strcmp(field->path, "workload.max_files") == 0) {
+        return binder->scenario->pool.profile != PB_PROFILE_PROCESS;
+    }
+    return field->home == PB_HOME_OPERATION && binder->scenario->workload == &pb_workload_command;
+}
+
 static void put_field(struct pb_binder *binder, cJSON *tree, const struct pb_field *field,
                       const void *home, const char *path)
 {
@@ -52,7 +65,7 @@ static void put_field(struct pb_binder *binder, cJSON *tree, const struct pb_fie
     if (strcmp(field->path, "pool.max_stuck") == 0 && value.integer < 0) {
         value.integer = binder->scenario->pool.size;
     }
-    if (!absent(field, value)) {
+    if (!absent(field, value) && !pointless(binder, field)) {
         put(binder, tree, path, pb_value_json(field, value));
     }
 }
@@ -120,10 +133,54 @@ static void put_service(struct pb_binder *binder, cJSON *tree, const struct pb_f
 {
     const cJSON *node = pb_tree_find(binder->root, field->path);
 
-    if (binder->scenario->workload != &pb_workload_null) {
+    if (binder->scenario->workload == &pb_workload_synthetic) {
         put(binder, tree, field->path,
             node ? cJSON_Duplicate(node, true) : cJSON_CreateString(field->def));
     }
+}
+
+/* With the program's whole path: the file may be stored anywhere. */
+static void put_command(struct pb_binder *binder, cJSON *tree, const struct pb_field *field)
+{
+    char *const *argv = binder->scenario->worker.argv;
+    int count = 0;
+
+    while (argv && argv[count]) {
+        count++;
+    }
+    if (argv) {
+        put(binder, tree, field->path, cJSON_CreateStringArray((const char *const *)argv, count));
+    }
+}
+
+/* Without what only another type takes: that is left over from the file. */
+static void put_operations(struct pb_binder *binder, cJSON *tree, const struct pb_field *field)
+{
+    const char *const *foreign = pb_bind_foreign(binder);
+    cJSON *operation;
+
+    put_copy(binder, tree, field->path);
+    cJSON *list =
+        cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(tree, "workload"),
+                                         "operations");
+
+    cJSON_ArrayForEach(operation, list)
+    {
+        for (size_t i = 0; foreign[i]; i++) {
+            cJSON_DeleteItemFromObjectCaseSensitive(operation, foreign[i]);
+        }
+    }
+}
+
+/* What the file says of another type, or of another profile, than was asked for beside it. */
+static bool left_over(const struct pb_binder *binder, const char *path)
+{
+    if (strcmp(path, "workload.prepare") == 0) {
+        return binder->scenario->pool.profile != PB_PROFILE_PROCESS;
+    }
+    return (strcmp(path, "workload.env") == 0 || strcmp(path, "workload.settings") == 0 ||
+            strcmp(path, "workload.args") == 0) &&
+           binder->scenario->workload != &pb_workload_command;
 }
 
 static void put_complex(struct pb_binder *binder, cJSON *tree, const struct pb_field *field)
@@ -134,7 +191,12 @@ static void put_complex(struct pb_binder *binder, cJSON *tree, const struct pb_f
         put(binder, tree, field->path, cJSON_CreateString(binder->scenario->workload->name));
     } else if (strcmp(field->path, "workload.service") == 0) {
         put_service(binder, tree, field);
-    } else if (!strchr(field->path, '[') && field->path[0] != '$' && !pb_short_field(field->path) &&
+    } else if (strcmp(field->path, "workload.operations") == 0) {
+        put_operations(binder, tree, field);
+    } else if (strcmp(field->path, "workload.command") == 0) {
+        put_command(binder, tree, field);
+    } else if (!left_over(binder, field->path) && !strchr(field->path, '[') &&
+               field->path[0] != '$' && !pb_short_field(field->path) &&
                strncmp(field->path, "workload.service.", strlen("workload.service.")) != 0) {
         put_copy(binder, tree, field->path);
     }

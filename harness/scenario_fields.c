@@ -2,6 +2,7 @@
 
 #include "harness/scenario.h"
 #include "harness/scenario_internal.h"
+#include "pool/process.h"
 
 #define HOUR     3.6e12           /* ns */
 #define DAY      (24 * HOUR)      /* ns */
@@ -27,7 +28,8 @@
 #define WORK(t, m)     KIND(t), .home = PB_HOME_OPERATION, .offset = offsetof(struct pb_operation, m)
 #define RANGE(low, up) .min = (low), .max = (up)
 
-static const char *const profiles[] = { "thread", NULL };
+static const char *const profiles[] = { "thread", "process", NULL };
+static const char *const wires[] = { "frames", "lines", NULL };
 static const char *const strategies[] = { "lifo", "fifo", NULL };
 static const char *const presets[] = { "dspex", NULL };
 static const char *const pacings[] = { "auto", "sleep", "spin", NULL };
@@ -37,11 +39,13 @@ static const char *const spacings[] = { "poisson", "even", NULL };
 static const char *const arrivals[] = { "constant", "poisson", "ramp",   "step",
                                         "sine",     "burst",   "closed", NULL };
 static const char *const short_arrivals[] = { "constant", "poisson", "closed", NULL };
-static const char *const workloads[] = { "null", "synthetic", NULL };
+static const char *const workloads[] = { "null", "synthetic", "command", NULL };
 static const char *const distributions[] = { "constant", "uniform", "exponential", "lognormal",
                                              NULL };
 static const char *const levels[] = { "fail", "warn", NULL };
 
+_Static_assert(PB_ARRAY_LEN(profiles) == PB_PROFILE_COUNT + 1, "a name for each profile");
+_Static_assert(PB_ARRAY_LEN(wires) == PB_WIRE_COUNT + 1, "a name for each wire");
 _Static_assert(PB_ARRAY_LEN(arrivals) == PB_ARRIVAL_COUNT + 1, "a name for each arrival");
 _Static_assert(PB_ARRAY_LEN(strategies) == PB_STRATEGY_FIFO + 2, "a name for each strategy built");
 _Static_assert(PB_ARRAY_LEN(minimizes) == PB_MINIMIZE_COUNT + 1, "a name for each goal");
@@ -76,7 +80,7 @@ static const struct pb_field fields[] = {
     { "pool.preset", KIND(COMPLEX), .choices = presets,
       .help = "a set of values known elsewhere; fields beside it win" },
     { "pool.profile", POOL(CHOICE, profile), .def = "thread", .choices = profiles,
-      .help = "what a worker is" },
+      .help = "what a worker is: a thread of poolbench, or a process; type command takes process" },
     { "pool.size", POOL(INTEGER, size), .def = "10", RANGE(1, PB_POOL_MAX_SIZE), .tunable = true,
       .help = "core workers" },
     { "pool.max_overflow", POOL(INTEGER, max_overflow), .def = "0", RANGE(0, PB_POOL_MAX_SIZE),
@@ -119,9 +123,33 @@ static const struct pb_field fields[] = {
       .help = "probability that a request does not end by itself" },
     { "workload.ignore_cancel", WORK(BOOL, ignore_cancel), .def = "false",
       .help = "the work does not stop when its time is up" },
+    { "workload.command", KIND(COMPLEX),
+      .help = "type command: the worker's program and its arguments, a list (docs/workers.md)" },
+    { "workload.wire", TOP(CHOICE, worker.wire), .def = "frames", .choices = wires,
+      .help = "type command: how its messages are cut; lines suits shell scripts" },
+    { "workload.folder", TOP(TEXT, worker.folder), .max = 4000,
+      .help = "type command: where workers run; else in the scenario file's folder" },
+    { "workload.env", KIND(COMPLEX),
+      .help = "type command: names and values, added to our environment" },
+    { "workload.settings", KIND(COMPLEX),
+      .help = "type command: an object that each worker gets with init" },
+    { "workload.args", KIND(COMPLEX),
+      .help = "type command: any JSON, handed over with each request" },
+    { "workload.max_memory", TOP(SIZE, worker.max_memory_bytes), .def = "0",
+      RANGE(0, 1099511627776), .help = "address space that a worker process may have; 0: as ours" },
+    { "workload.max_files", TOP(INTEGER, worker.max_files), .def = "0", RANGE(0, 1048576),
+      .help = "files that a worker process may have open; 0: as we may" },
+    { "workload.prepare", KIND(COMPLEX),
+      .help = "commands that each worker process runs before it takes requests" },
+    { "workload.prepare[].command", KIND(TEXT), .max = PB_NAME_MAX, .help = "required" },
+    { "workload.prepare[].args", KIND(COMPLEX), .help = "any JSON" },
+    { "workload.prepare[].timeout", KIND(DURATION), .def = "10s", RANGE(1e6, HOUR),
+      .help = "a command that takes longer has failed; the worker serves all the same" },
     { "workload.operations", KIND(COMPLEX),
       .help = "a mix: kinds of requests, each inheriting the fields of workload" },
     { "workload.operations[].name", WORK(TEXT, name), .max = PB_NAME_MAX, .help = "unique" },
+    { "workload.operations[].command", WORK(TEXT, command), .max = PB_NAME_MAX,
+      .help = "type command: what the worker is asked for; else the operation's name" },
     { "workload.operations[].weight", WORK(RATIO, weight), .def = "1", RANGE(0, 1e6),
       .help = "share of the requests, against the sum of all weights" },
     { "workload.service.distribution", KIND(COMPLEX), .choices = distributions,
@@ -207,7 +235,6 @@ static const struct pb_later laters[] = {
     { "pool.min_size", NULL },
     { "pool.max_size", NULL },
     { "pool.threads_per_worker", NULL },
-    { "pool.profile", "process" },
     { "pool.strategy", "round_robin" },
     { "pool.strategy", "least_loaded" },
     { "pool.preset", "hikaricp" },
@@ -216,11 +243,9 @@ static const struct pb_later laters[] = {
     { "pool.preset", "database/sql" },
     { "pool.preset", "gunicorn" },
     { "pool.preset", "poolboy" },
-    { "workload.type", "command" },
     { "workload.type", "http" },
     { "workload.type", "postgres" },
     { "workload.type", "plugin" },
-    { "workload.command", NULL },
     { "workload.url", NULL },
     { "workload.plugin", NULL },
     { "workload.service.distribution", "gamma" },

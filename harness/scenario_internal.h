@@ -200,6 +200,17 @@ int pb_bind_choice(struct pb_binder *binder, const cJSON *node, const struct pb_
 void pb_override_apply(struct pb_binder *binder);  /* scenario_override.c */
 struct pb_dist pb_bind_constant(int64_t value_ns); /* scenario_dist.c */
 void pb_bind_workload(struct pb_binder *binder);   /* scenario_workload.c */
+/* scenario_command.c: the profile that the workload wants; the worker processes' program; the
+ * request of one operation, with checks of what does not go together. */
+void pb_bind_profile(struct pb_binder *binder, const struct pb_spot *pool);
+void pb_bind_worker(struct pb_binder *binder, const struct pb_spot *spot);
+/* What a request of this type does not take, NULL-terminated. */
+const char *const *pb_bind_foreign(const struct pb_binder *binder);
+void pb_bind_check_request(struct pb_binder *binder, const struct pb_spot *workload,
+                           const struct pb_spot *spot);
+void pb_bind_request(struct pb_binder *binder, const struct pb_spot *spot,
+                     const struct pb_spot *workload, struct pb_operation *operation);
+void pb_scenario_worker_done(struct pb_scenario_worker *worker);
 bool pb_bind_dist(struct pb_binder *binder, const cJSON *node, const char *path,
                   struct pb_dist *ret_dist);      /* scenario_dist.c */
 void pb_bind_phases(struct pb_binder *binder);    /* scenario_phases.c */

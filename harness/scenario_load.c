@@ -45,6 +45,8 @@ static void free_lists(struct pb_scenario *scenario)
 {
     for (size_t i = 0; i < scenario->operation_count; i++) {
         free(scenario->operations[i].name);
+        free(scenario->operations[i].command);
+        free(scenario->operations[i].args);
     }
     for (size_t i = 0; i < scenario->phase_count; i++) {
         free(scenario->phases[i].name);
@@ -70,6 +72,7 @@ void pb_scenario_free(struct pb_scenario *scenario)
     free(scenario->description);
     free(scenario->path);
     free_lists(scenario);
+    pb_scenario_worker_done(&scenario->worker);
     free_tune(&scenario->tune);
     free_overrides(scenario->overrides, scenario->override_count);
     pb_json_free(scenario->document);
@@ -171,6 +174,7 @@ static void bind_pool(struct pb_binder *binder)
     bind_preset(binder, &spot);
     pool->max_stuck = -1;
     pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, binder->scenario, false);
+    pb_bind_profile(binder, &spot);
     /* The tuner may try such a pair; it then finds out that overflow never opens. */
     if (!binder->tuning && pool->max_overflow > 0 && pool->overflow_after_ns > 0 &&
         pool->overflow_after_ns >= pool->checkout_timeout_ns && pool->checkout_timeout_ns > 0) {

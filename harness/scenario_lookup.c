@@ -7,7 +7,8 @@
 #define DEMAND "workload.service."
 
 /* Objects of a list, which a path calls by name or number: "phases.steady.rate". */
-static const char *const lists[] = { "phases", "workload.operations", "faults" };
+static const char *const lists[] = { "phases", "workload.operations", "workload.prepare",
+                                     "faults" };
 
 static const struct pb_field *find_exact(const char *path)
 {
@@ -21,10 +22,22 @@ static const struct pb_field *find_exact(const char *path)
     return NULL;
 }
 
-/* An operation may say again what the workload says, except what the whole workload is. */
+/* An operation may say again what the workload says, except what the whole workload is and what
+ * its workers are. */
 static bool inherited(const char *name)
 {
-    return strcmp(name, "type") != 0 && strncmp(name, "operations", strlen("operations")) != 0;
+    static const char *const whole[] = {
+        "type", "operations", "command", "wire",      "folder",
+        "env",  "settings",   "prepare", "max_files", "max_memory"
+    };
+    size_t len = strcspn(name, ".[");
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(whole); i++) {
+        if (strlen(whole[i]) == len && strncmp(whole[i], name, len) == 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 const struct pb_field *pb_field_under(const char *prefix, const char *name)

@@ -154,7 +154,8 @@ static bool add_step(struct route *route, const char *key, size_t len, int eleme
 static bool is_list(const char *prefix, const char *key)
 {
     return (*prefix == '\0' && (strcmp(key, "phases") == 0 || strcmp(key, "faults") == 0)) ||
-           (strcmp(prefix, "workload.") == 0 && strcmp(key, "operations") == 0);
+           (strcmp(prefix, "workload.") == 0 &&
+            (strcmp(key, "operations") == 0 || strcmp(key, "prepare") == 0));
 }
 
 /* The table's prefix for what stands under prefix + key. */
@@ -207,8 +208,9 @@ static bool find_route(struct pb_binder *binder, size_t number, const char *path
 
     memset(route, 0, sizeof(*route));
     for (;;) {
-        /* What varies is called by its whole path. */
-        bool whole = strcmp(route->prefix, "tune.vary.") == 0;
+        /* What varies is called by its whole path; a variable has any name. */
+        bool whole =
+            strcmp(route->prefix, "tune.vary.") == 0 || strcmp(route->prefix, "workload.env.") == 0;
         size_t len = whole ? strlen(rest) : strcspn(rest, ".");
         char key[PB_PATH_MAX];
 

@@ -32,6 +32,9 @@ static const struct {
 } complex_schemas[] = {
     { "tags", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}" },
     { "$schema", "{\"type\":\"string\"}" },
+    { "workload.command", "{\"type\":\"array\",\"minItems\":1,\"items\":{\"type\":\"string\"}}" },
+    { "workload.env", "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}" },
+    { "workload.settings", "{\"type\":\"object\"}" },
     { "think", "{\"$ref\":\"#/definitions/demand\"}" },
     { "phases[].think", "{\"$ref\":\"#/definitions/demand\"}" },
     { "workload.service", "{\"$ref\":\"#/definitions/demand\"}" },
@@ -306,7 +309,8 @@ static void inherit(struct writer *writer, const struct pb_field *field)
     const char *name = field->path + strlen("workload.");
 
     if (strncmp(field->path, "workload.", strlen("workload.")) == 0 && !strpbrk(name, ".[") &&
-        (field->home == PB_HOME_OPERATION || strcmp(name, "service") == 0)) {
+        (field->home == PB_HOME_OPERATION || strcmp(name, "service") == 0 ||
+         strcmp(name, "args") == 0)) {
         char path[PB_PATH_MAX];
         struct pb_field row = *field;
 

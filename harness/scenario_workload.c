@@ -67,7 +67,8 @@ static bool name_taken(const struct pb_scenario *scenario, const char *name)
     return false;
 }
 
-static void bind_operation(struct pb_binder *binder, const cJSON *node, size_t number)
+static void bind_operation(struct pb_binder *binder, const struct pb_spot *workload,
+                           const cJSON *node, size_t number)
 {
     struct pb_scenario *scenario = binder->scenario;
     struct pb_operation *operation = &scenario->operations[scenario->operation_count];
@@ -91,15 +92,16 @@ static void bind_operation(struct pb_binder *binder, const cJSON *node, size_t n
         pb_bind_problem(binder, name, shown, "another operation has this name");
     }
     *operation = binder->base;
-    operation->name = NULL;
+    pb_bind_check_request(binder, workload, &spot);
     pb_bind_fields(binder, &spot, PB_HOME_OPERATION, operation, true);
     spot.prefix = "workload.";
     pb_bind_fields(binder, &spot, PB_HOME_OPERATION, operation, true);
     bind_demand(binder, &spot, operation);
+    pb_bind_request(binder, &spot, workload, operation);
     scenario->operation_count++;
 }
 
-static void bind_mix(struct pb_binder *binder, const cJSON *mix)
+static void bind_mix(struct pb_binder *binder, const struct pb_spot *workload, const cJSON *mix)
 {
     const cJSON *node;
     size_t number = 0;
@@ -119,7 +121,7 @@ static void bind_mix(struct pb_binder *binder, const cJSON *mix)
     }
     cJSON_ArrayForEach(node, mix)
     {
-        bind_operation(binder, node, number++);
+        bind_operation(binder, workload, node, number++);
     }
     for (size_t i = 0; i < binder->scenario->operation_count; i++) {
         sum += binder->scenario->operations[i].weight;
@@ -130,13 +132,14 @@ static void bind_mix(struct pb_binder *binder, const cJSON *mix)
     }
 }
 
-static void bind_single(struct pb_binder *binder)
+static void bind_single(struct pb_binder *binder, const struct pb_spot *workload)
 {
     struct pb_scenario *scenario = binder->scenario;
 
     scenario->operations[0] = binder->base;
     scenario->operations[0].name = pb_bind_copy_text(binder, "default");
     scenario->operation_count = 1;
+    pb_bind_request(binder, workload, workload, &scenario->operations[0]);
 }
 
 /* `weight` is of operations only, but its default holds for the one operation too. */
@@ -170,13 +173,14 @@ void pb_bind_workload(struct pb_binder *binder)
         spot.object = NULL;
     }
     bind_base(binder, &spot);
+    pb_bind_worker(binder, &spot);
 
     const cJSON *mix = pb_spot_get(&spot, "operations");
 
     if (mix) {
-        bind_mix(binder, mix);
+        bind_mix(binder, &spot, mix);
     } else {
-        bind_single(binder);
+        bind_single(binder, &spot);
     }
     for (size_t i = 0; i < scenario->operation_count; i++) {
         if (scenario->workload == &pb_workload_null) {

@@ -7,6 +7,7 @@
 static const struct pb_workload_kind *const kinds[] = {
     &pb_workload_synthetic,
     &pb_workload_null,
+    &pb_workload_command,
 };
 
 const struct pb_workload_kind *pb_workload_kind_at(size_t i)

@@ -10,6 +10,7 @@
 
 extern const struct pb_workload_kind pb_workload_null;
 extern const struct pb_workload_kind pb_workload_synthetic;
+extern const struct pb_workload_kind pb_workload_command;
 
 /* Row `i` of the table, NULL past its end. */
 const struct pb_workload_kind *pb_workload_kind_at(size_t i);
