@@ -189,6 +189,7 @@ PB_TEST(a_stalled_pool_starts_and_finishes_nothing)
     pb_rig_start(&rig);
     pb_rig_submit(&rig, 0);
     pb_rig_wait_started(&rig, 1);
+    pb_rig_wait_parked(&rig, 1); /* who is just about to look for work does not see the stall */
     pb_pool_stall(rig.pool, PB_RIG_START + 1000);
     pb_rig_submit(&rig, 1);
     pb_rig_let_go(&rig, 0, PB_OUTCOME_OK);
