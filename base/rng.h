@@ -21,6 +21,7 @@ enum pb_stream {
     PB_STREAM_THINK,     /* think times of closed-loop users */
     PB_STREAM_FAULT,     /* which worker a fault hits */
     PB_STREAM_TUNER,     /* order of trials */
+    PB_STREAM_SESSION,   /* which session a request belongs to */
     PB_STREAM_COUNT
 };
 

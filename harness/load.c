@@ -31,7 +31,7 @@ uint32_t pb_load_lanes(const struct pb_load_config *config)
     struct pb_pool_config pool;
 
     pool_config_of(config, &pool);
-    return pool.size + pool.max_overflow + pool.max_stuck + 1 + config->generators;
+    return pb_pool_config_slots(&pool) + 1 + config->generators;
 }
 
 bool pb_load_stopping(struct pb_load *load)
@@ -276,7 +276,7 @@ static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
     int64_t limit_ns;
 
     pool_config_of(&load->config, &pool);
-    load->slots = pool.size + pool.max_overflow + pool.max_stuck;
+    load->slots = pb_pool_config_slots(&pool);
     load->lanes = pb_load_lanes(&load->config);
     load->phases = (uint32_t)load->config.scenario->phase_count;
     /* Bounded one by one: timeouts may be as long as they like. */

@@ -11,7 +11,12 @@ bool pb_generator_send(struct pb_generator *generator, uint32_t phase, uint64_t 
                        int64_t intended_ns, int64_t sent_ns, struct pb_user *user)
 {
     const struct pb_request request = {
-        .intended_ns = intended_ns, .sent_ns = sent_ns, .index = index, .phase = phase, .data = user
+        .intended_ns = intended_ns,
+        .sent_ns = sent_ns,
+        .index = index,
+        .phase = phase,
+        .session = pb_schedule_session(generator->load->config.schedule, phase, index),
+        .data = user
     };
     _Atomic uint64_t *sent = &generator->sent[phase];
 

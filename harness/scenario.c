@@ -117,6 +117,16 @@ double pb_scenario_mean_cpu_ns(const struct pb_scenario *scenario)
     return mean_demand_ns(scenario, true);
 }
 
+bool pb_scenario_kills_workers(const struct pb_scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        if (scenario->faults[i].kind == PB_FAULT_KILL_WORKER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_config *ret_config)
 {
     const struct pb_scenario_pool *pool = &scenario->pool;
@@ -134,6 +144,20 @@ void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_
     ret_config->operation_timeout_ns = pool->operation_timeout_ns;
     ret_config->init_timeout_ns = pool->init_timeout_ns;
     ret_config->stuck_after_ns = pool->stuck_after_ns;
+    ret_config->threads_per_worker = (uint32_t)pool->threads_per_worker;
+    ret_config->max_size = pool->max_size > 0 ? (uint32_t)(pool->max_size + pool->max_overflow) : 0;
+    ret_config->prepare = (enum pb_prepare)pool->prepare;
+    ret_config->prepare_timeout_ns = pool->prepare_timeout_ns;
+    ret_config->health_check_interval_ns = pool->health_check_interval_ns;
+    ret_config->health_check_timeout_ns = pool->health_check_timeout_ns;
+    ret_config->max_health_failures = (uint32_t)pool->max_health_failures;
+    ret_config->recycle = pool->recycle;
+    ret_config->max_restarts = (uint32_t)pool->max_restarts;
+    ret_config->restart_window_ns = pool->restart_window_ns;
+    ret_config->restart_delay_ns = pool->restart_delay_ns;
+    ret_config->restart_max_delay_ns = pool->restart_max_delay_ns;
+    ret_config->affinity_ttl_ns = pool->affinity_ttl_ns;
+    ret_config->seed = (uint64_t)scenario->seed;
 }
 
 double pb_phase_peak_rate(const struct pb_phase *phase)

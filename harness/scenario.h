@@ -243,22 +243,34 @@ struct pb_override {
     char *replaced;
 };
 
-/* What a worker is. */
 enum pb_profile {
-    PB_PROFILE_THREAD,
-    PB_PROFILE_PROCESS,
+    PB_PROFILE_THREAD,  /* a worker is a thread, or several */
+    PB_PROFILE_PROCESS, /* a worker is a child process */
     PB_PROFILE_COUNT
 };
+
+/* "thread", "process"; static storage. */
+const char *pb_profile_name(enum pb_profile profile);
 
 /* The pool part, in the units of poolbench/pool.h. */
 struct pb_scenario_pool {
     int64_t profile; /* enum pb_profile */
     int64_t size, max_overflow, queue_limit;
+    int64_t min_size;  /* least core workers of a live change and of the tuner */
+    int64_t max_size;  /* most of them; 0: no such limit */
     int64_t max_stuck; /* -1: size */
-    int64_t strategy;  /* enum pb_strategy */
+    int64_t threads_per_worker;
+    int64_t strategy; /* enum pb_strategy */
     bool lazy;
     int64_t overflow_ttl_ns, overflow_after_ns;
     int64_t checkout_timeout_ns, operation_timeout_ns, init_timeout_ns, stuck_after_ns;
+    int64_t kill_after_ns; /* process: from TERM to KILL */
+    int64_t prepare;       /* enum pb_prepare */
+    int64_t prepare_timeout_ns;
+    int64_t health_check_interval_ns, health_check_timeout_ns, max_health_failures;
+    struct pb_recycle recycle;
+    int64_t max_restarts, restart_window_ns, restart_delay_ns, restart_max_delay_ns;
+    int64_t affinity_ttl_ns;
 };
 
 /* One entry of tune.vary. */
@@ -325,6 +337,7 @@ struct pb_scenario {
     int64_t pacing;                /* enum pb_pacing */
     int64_t keep;                  /* enum pb_keep */
     int64_t generators;            /* generator threads, 0: chosen */
+    int64_t sessions;              /* each request belongs to one of so many; 0: to none */
     struct pb_override *overrides; /* in order of application; owned */
     size_t override_count;
     struct pb_json *document; /* the parsed file; NULL: none; owned, never changed */
@@ -358,6 +371,8 @@ double pb_phase_peak_rate(const struct pb_phase *phase);
 /* Mean service demand of the mix, ns. */
 double pb_scenario_mean_service_ns(const struct pb_scenario *scenario);
 double pb_scenario_mean_cpu_ns(const struct pb_scenario *scenario);
+/* Whether a fault kills workers, so that there is something to recover from. */
+bool pb_scenario_kills_workers(const struct pb_scenario *scenario);
 /* The config of the pool that this scenario describes, without callbacks. */
 void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_config *ret_config);
 

@@ -69,7 +69,7 @@ static void put_row(struct pb_buf *out, const struct pb_field *field)
     bool quantity = field->type == PB_FIELD_SIZE || field->type == PB_FIELD_RATE;
 
     pb_buf_printf(out, "| `%s` | %s%s%s%s | %s | ", field->path, type_word(field),
-                  quantity ? " (" : "", field->unit, quantity ? ")" : "",
+                  quantity ? " (" : "", quantity ? field->unit : "", quantity ? ")" : "",
                   field->def ? field->def : "-");
     put_range(out, field);
     pb_buf_printf(out, " | %s%s |\n", field->help, field->tunable ? " (tunable)" : "");
@@ -254,7 +254,7 @@ static const struct chapter chapters[] = {
       "mistake.\n",
       { "" },
       NULL },
-    { "Pool", NULL, { "pool." }, after_pool },
+    { "Pool", NULL, { "pool.", "pool.recycle." }, after_pool },
     { "Workload",
       NULL,
       { "workload.", "workload.operations[].", "workload.service.", "workload.prepare[]." },

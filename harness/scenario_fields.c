@@ -30,7 +30,8 @@
 
 static const char *const profiles[] = { "thread", "process", NULL };
 static const char *const wires[] = { "frames", "lines", NULL };
-static const char *const strategies[] = { "lifo", "fifo", NULL };
+static const char *const strategies[] = { "lifo", "fifo", "round_robin", "least_loaded", NULL };
+static const char *const prepares[] = { "parallel", "sequential", "staged", NULL };
 static const char *const presets[] = { "dspex", NULL };
 static const char *const pacings[] = { "auto", "sleep", "spin", NULL };
 static const char *const keeps[] = { "requests", "histograms", "summary", NULL };
@@ -47,7 +48,8 @@ static const char *const levels[] = { "fail", "warn", NULL };
 _Static_assert(PB_ARRAY_LEN(profiles) == PB_PROFILE_COUNT + 1, "a name for each profile");
 _Static_assert(PB_ARRAY_LEN(wires) == PB_WIRE_COUNT + 1, "a name for each wire");
 _Static_assert(PB_ARRAY_LEN(arrivals) == PB_ARRIVAL_COUNT + 1, "a name for each arrival");
-_Static_assert(PB_ARRAY_LEN(strategies) == PB_STRATEGY_FIFO + 2, "a name for each strategy built");
+_Static_assert(PB_ARRAY_LEN(strategies) == PB_STRATEGY_COUNT + 1, "a name for each strategy");
+_Static_assert(PB_ARRAY_LEN(prepares) == PB_PREPARE_COUNT + 1, "a name for each way to warm");
 _Static_assert(PB_ARRAY_LEN(minimizes) == PB_MINIMIZE_COUNT + 1, "a name for each goal");
 _Static_assert(PB_ARRAY_LEN(distributions) == PB_DIST_COUNT + 1, "a name for each distribution");
 
@@ -76,6 +78,8 @@ static const struct pb_field fields[] = {
       .help = "what a run leaves: every request, only histograms, or only the summary" },
     { "generators", TOP(INTEGER, generators), .def = "0", RANGE(0, 64),
       .help = "generator threads; 0: chosen by the planned rate" },
+    { "sessions", TOP(INTEGER, sessions), .def = "0", RANGE(0, 1e9),
+      .help = "each request belongs to one of so many sessions, drawn from the seed; 0: to none" },
 
     { "pool.preset", KIND(COMPLEX), .choices = presets,
       .help = "a set of values known elsewhere; fields beside it win" },
@@ -85,6 +89,13 @@ static const struct pb_field fields[] = {
       .help = "core workers" },
     { "pool.max_overflow", POOL(INTEGER, max_overflow), .def = "0", RANGE(0, PB_POOL_MAX_SIZE),
       .tunable = true, .help = "temporary workers beyond size" },
+    { "pool.threads_per_worker", POOL(INTEGER, threads_per_worker), .def = "1",
+      RANGE(1, PB_POOL_MAX_THREADS), .tunable = true,
+      .help = "requests that one worker runs at a time" },
+    { "pool.min_size", POOL(INTEGER, min_size), .def = "1", RANGE(1, PB_POOL_MAX_SIZE),
+      .help = "no live change and no trial of the tuner goes below it" },
+    { "pool.max_size", POOL(INTEGER, max_size), RANGE(1, PB_POOL_MAX_SIZE),
+      .help = "nor above it" },
     { "pool.overflow_ttl", POOL(DURATION, overflow_ttl_ns), .def = "1s", RANGE(0, HOUR),
       .tunable = true, .help = "an overflow worker idle so long goes" },
     { "pool.overflow_after", POOL(DURATION, overflow_after_ns), .def = "0", RANGE(0, HOUR),
@@ -93,7 +104,11 @@ static const struct pb_field fields[] = {
       RANGE(0, PB_POOL_MAX_QUEUE_LIMIT), .tunable = true,
       .help = "requests that may wait; one more is rejected" },
     { "pool.strategy", POOL(CHOICE, strategy), .def = "lifo", .choices = strategies,
-      .tunable = true, .help = "which idle worker is next: the last one busy, or the first" },
+      .tunable = true,
+      .help = "which idle worker is next: idle for the shortest time, for the longest, the next by "
+              "number, the one with the least work so far" },
+    { "pool.affinity_ttl", POOL(DURATION, affinity_ttl_ns), .def = "0", RANGE(0, DAY),
+      .help = "a session's requests prefer the worker that had its last one within this; 0: no" },
     { "pool.checkout_timeout", POOL(DURATION, checkout_timeout_ns), .def = "5s", RANGE(1e3, DAY),
       .tunable = true, .help = "longest wait in the queue, from the moment of sending" },
     { "pool.operation_timeout", POOL(DURATION, operation_timeout_ns), .def = "60s", RANGE(1e3, DAY),
@@ -105,7 +120,38 @@ static const struct pb_field fields[] = {
     { "pool.stuck_after", POOL(DURATION, stuck_after_ns), .def = "1s", RANGE(1e6, HOUR),
       .help = "a worker so long past its deadline is stuck and no longer counts" },
     { "pool.max_stuck", POOL(INTEGER, max_stuck), RANGE(0, PB_POOL_MAX_SIZE),
-      .help = "threads that may replace stuck ones; else as many as size" },
+      .help = "workers that may replace stuck ones; else as many as size" },
+    { "pool.kill_after", POOL(DURATION, kill_after_ns), .def = "1s", RANGE(0, HOUR),
+      .help = "a process asked to end (TERM) and still there is killed (KILL) so much later" },
+    { "pool.prepare", POOL(CHOICE, prepare), .def = "parallel", .choices = prepares,
+      .help = "how workers are warmed before the load: all at once, one by one, in three batches" },
+    { "pool.prepare_timeout", POOL(DURATION, prepare_timeout_ns), .def = "30s", RANGE(1e6, DAY),
+      .help = "longest warming of one worker" },
+    { "pool.health_check_interval", POOL(DURATION, health_check_interval_ns), RANGE(0, DAY),
+      .help = "an idle worker is asked so often whether it is well; 0: never; else 30s for "
+              "processes" },
+    { "pool.health_check_timeout", POOL(DURATION, health_check_timeout_ns), .def = "5s",
+      RANGE(1e6, HOUR), .help = "longest wait for its answer" },
+    { "pool.max_health_failures", POOL(INTEGER, max_health_failures), .def = "3", RANGE(1, 1000),
+      .help = "a worker that fails so many checks in a row is replaced" },
+    { "pool.recycle.max_requests", POOL(INTEGER, recycle.max_requests), .def = "0", RANGE(0, 1e12),
+      .help = "a worker is replaced after so many requests; 0: never" },
+    { "pool.recycle.max_age", POOL(DURATION, recycle.max_age_ns), .def = "0", RANGE(0, LONGEST),
+      .help = "a worker is replaced when it is so old; 0: never" },
+    { "pool.recycle.max_memory", POOL(SIZE, recycle.max_memory_bytes), .def = "0",
+      RANGE(0, 1099511627776),
+      .help = "a process is replaced when it has grown so large; 0: never" },
+    { "pool.recycle.jitter", POOL(RATIO, recycle.jitter), .def = "0", RANGE(0, 1),
+      .help = "each limit of recycle is raised by up to this share, drawn for each worker" },
+    { "pool.max_restarts", POOL(INTEGER, max_restarts), .def = "100", RANGE(0, 1e6),
+      .help = "workers that died in restart_window before no more are started; 0: no limit" },
+    { "pool.restart_window", POOL(DURATION, restart_window_ns), .def = "10s", RANGE(1e6, DAY),
+      .help = "the stretch of time in which max_restarts are counted" },
+    { "pool.restart_delay", POOL(DURATION, restart_delay_ns), .def = "10ms", RANGE(0, HOUR),
+      .help = "pause before the second worker in a row that died without a success is followed; "
+              "doubled each time" },
+    { "pool.restart_max_delay", POOL(DURATION, restart_max_delay_ns), .def = "1s", RANGE(0, HOUR),
+      .help = "the longest such pause" },
 
     { "workload.type", KIND(COMPLEX), .def = "synthetic", .choices = workloads,
       .help = "what one request does" },
@@ -228,15 +274,6 @@ static const struct pb_later laters[] = {
     { "retries", NULL },
     { "system", NULL },
     { "arrival", "replay" },
-    { "pool.prepare", NULL },
-    { "pool.recycle", NULL },
-    { "pool.health_check_interval", NULL },
-    { "pool.max_health_failures", NULL },
-    { "pool.min_size", NULL },
-    { "pool.max_size", NULL },
-    { "pool.threads_per_worker", NULL },
-    { "pool.strategy", "round_robin" },
-    { "pool.strategy", "least_loaded" },
     { "pool.preset", "hikaricp" },
     { "pool.preset", "sqlalchemy" },
     { "pool.preset", "pgbouncer" },
@@ -327,6 +364,11 @@ const struct pb_arrival_kind *pb_arrival_kind(enum pb_arrival arrival)
 const char *pb_arrival_name(enum pb_arrival arrival)
 {
     return arrivals[arrival];
+}
+
+const char *pb_profile_name(enum pb_profile profile)
+{
+    return profiles[profile];
 }
 
 const char *pb_minimize_name(enum pb_minimize minimize)

@@ -198,6 +198,7 @@ int pb_bind_choice(struct pb_binder *binder, const cJSON *node, const struct pb_
 /* --- The parts --- */
 
 void pb_override_apply(struct pb_binder *binder);  /* scenario_override.c */
+void pb_bind_pool(struct pb_binder *binder);       /* scenario_pool.c */
 struct pb_dist pb_bind_constant(int64_t value_ns); /* scenario_dist.c */
 void pb_bind_workload(struct pb_binder *binder);   /* scenario_workload.c */
 /* scenario_command.c: the profile that the workload wants; the worker processes' program; the

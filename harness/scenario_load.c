@@ -150,40 +150,6 @@ static void bind_top(struct pb_binder *binder)
     }
 }
 
-static void bind_preset(struct pb_binder *binder, const struct pb_spot *spot)
-{
-    const cJSON *node = pb_spot_get(spot, "preset");
-    const struct pb_field *field = pb_field_find("pool.preset");
-
-    if (node && pb_bind_choice(binder, node, field, "pool.preset") >= 0) {
-        binder->preset = pb_preset_find(node->valuestring);
-    }
-}
-
-static void bind_pool(struct pb_binder *binder)
-{
-    struct pb_scenario_pool *pool = &binder->scenario->pool;
-    const cJSON *node = cJSON_GetObjectItemCaseSensitive(binder->root, "pool");
-    struct pb_spot spot;
-
-    if (node && !pb_bind_is_object(binder, node, "pool")) {
-        return;
-    }
-    pb_spot_init(&spot, node, "pool.", "pool");
-    (void)pb_bind_check_names(binder, &spot);
-    bind_preset(binder, &spot);
-    pool->max_stuck = -1;
-    pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, binder->scenario, false);
-    pb_bind_profile(binder, &spot);
-    /* The tuner may try such a pair; it then finds out that overflow never opens. */
-    if (!binder->tuning && pool->max_overflow > 0 && pool->overflow_after_ns > 0 &&
-        pool->overflow_after_ns >= pool->checkout_timeout_ns && pool->checkout_timeout_ns > 0) {
-        pb_bind_problem(binder, pb_spot_get(&spot, "overflow_after"), "pool.overflow_after",
-                        "is not less than checkout_timeout: a request gives up before overflow "
-                        "opens for it");
-    }
-}
-
 /* What refers to phases is not read without any: it would blame the wrong place. */
 static void bind_references(struct pb_binder *binder)
 {
@@ -196,7 +162,7 @@ static void bind_references(struct pb_binder *binder)
 
 static void bind_parts(struct pb_binder *binder)
 {
-    static void (*const parts[])(struct pb_binder *) = { bind_top,         bind_pool,
+    static void (*const parts[])(struct pb_binder *) = { bind_top,         pb_bind_pool,
                                                          pb_bind_workload, pb_bind_phases,
                                                          bind_references,  pb_bind_tune };
     bool mistaken = binder->mistaken;

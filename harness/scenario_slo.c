@@ -90,26 +90,21 @@ static void expand(struct pb_binder *binder, const struct pb_objective *made, bo
     }
 }
 
-static bool kills_workers(const struct pb_scenario *scenario)
-{
-    for (size_t i = 0; i < scenario->fault_count; i++) {
-        if (scenario->faults[i].kind == PB_FAULT_KILL_WORKER) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What a user wrote must have a subject here; of a preset's objectives the judge says so. */
 static enum pb_status check_subject(const struct pb_scenario *scenario,
                                     const struct pb_objective *objective, struct pb_error *err)
 {
-    if (objective->metric == PB_METRIC_RECOVERY_TIME && !kills_workers(scenario)) {
+    bool processes = scenario->pool.profile == PB_PROFILE_PROCESS;
+
+    /* Processes may also die by themselves. */
+    if (objective->metric == PB_METRIC_RECOVERY_TIME && !processes &&
+        !pb_scenario_kills_workers(scenario)) {
         return pb_fail(err, PB_EINVAL,
                        "recovery_time needs a fault to recover from: write for example \"faults\": "
                        "[{ \"at\": \"6s\", \"kill_worker\": \"any\" }]");
     }
-    if (objective->metric == PB_METRIC_WORKER_MEMORY || objective->metric == PB_METRIC_WORKER_CPU) {
+    if (!processes && (objective->metric == PB_METRIC_WORKER_MEMORY ||
+                       objective->metric == PB_METRIC_WORKER_CPU)) {
         return pb_fail(err, PB_EINVAL,
                        "%s is of worker processes, and these are threads: take memory, or %s",
                        pb_metric_name(objective->metric), "leave it out");

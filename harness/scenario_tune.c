@@ -207,24 +207,49 @@ static void bind_vary(struct pb_binder *binder, const cJSON *node)
     bind_values(binder, node, path, vary);
 }
 
-/* The most workers that any candidate has as its core. */
-static int64_t largest_size(const struct pb_scenario *scenario)
+/* The least and most that any candidate, or the file itself, says of an integer field. */
+static void extent(const struct pb_scenario *scenario, const char *path, int64_t value,
+                   int64_t *ret_least, int64_t *ret_most)
 {
-    int64_t most = scenario->pool.size;
+    int64_t least = value, most = value;
 
     for (size_t i = 0; i < scenario->tune.vary_count; i++) {
         const struct pb_vary *vary = &scenario->tune.vary[i];
 
-        if (strcmp(vary->path, "pool.size") != 0) {
-            continue;
-        }
-        for (size_t v = 0; v < vary->count; v++) {
-            int64_t size = strtoll(vary->values[v], NULL, 10);
+        for (size_t v = 0; strcmp(vary->path, path) == 0 && v < vary->count; v++) {
+            int64_t tried = strtoll(vary->values[v], NULL, 10);
 
-            most = size > most ? size : most;
+            least = tried < least ? tried : least;
+            most = tried > most ? tried : most;
         }
     }
-    return most;
+    *ret_least = least;
+    *ret_most = most;
+}
+
+/* What the tuner may combine must be pools, too. */
+static void check_candidates(struct pb_binder *binder, const cJSON *vary)
+{
+    const struct pb_scenario_pool *pool = &binder->scenario->pool;
+    int64_t least, most, none, threads, overflow;
+
+    extent(binder->scenario, "pool.size", pool->size, &least, &most);
+    extent(binder->scenario, "pool.threads_per_worker", pool->threads_per_worker, &none, &threads);
+    extent(binder->scenario, "pool.max_overflow", pool->max_overflow, &none, &overflow);
+    if (least < pool->min_size) {
+        pb_bind_problem(binder, vary, "tune.vary", "tries size %lld, and pool.min_size is %lld",
+                        (long long)least, (long long)pool->min_size);
+    }
+    if (pool->max_size > 0 && most > pool->max_size) {
+        pb_bind_problem(binder, vary, "tune.vary", "tries size %lld, and pool.max_size is %lld",
+                        (long long)most, (long long)pool->max_size);
+    }
+    most = most > overflow ? most : overflow;
+    if (threads > 1 && most * threads > PB_POOL_MAX_SIZE) {
+        pb_bind_problem(binder, vary, "tune.vary",
+                        "tries %lld workers of %lld threads: at most %d requests can run at once",
+                        (long long)most, (long long)threads, PB_POOL_MAX_SIZE);
+    }
 }
 
 static void bind_budget(struct pb_binder *binder, const struct pb_spot *tune)
@@ -264,7 +289,14 @@ void pb_bind_tune(struct pb_binder *binder)
     if (binder->status != PB_OK) {
         return;
     }
-    int64_t most = largest_size(scenario);
+    int64_t least, most;
+
+    extent(scenario, "pool.size", scenario->pool.size, &least, &most);
+    /* A pool that is itself mistaken says so itself. */
+    if (scenario->tune.vary_count > 0 && !binder->mistaken && scenario->pool.min_size > 0 &&
+        !binder->tuning) {
+        check_candidates(binder, vary);
+    }
 
     if (most > 0 && !binder->tuning && scenario->tune.survive >= most) {
         pb_bind_problem(binder, pb_spot_get(&spot, "survive"), "tune.survive",

@@ -296,6 +296,14 @@ int64_t pb_schedule_think_ns(const struct pb_schedule *schedule, uint32_t phase,
     return sample_ns(schedule, &phase_of(schedule, phase)->think, phase, PB_STREAM_THINK, index, 0);
 }
 
+uint64_t pb_schedule_session(const struct pb_schedule *schedule, uint32_t phase, uint64_t index)
+{
+    uint64_t sessions = (uint64_t)schedule->scenario->sessions;
+    struct pb_rng_key key = key_of(schedule, phase, PB_STREAM_SESSION);
+
+    return sessions > 0 ? 1 + pb_rng_below(&key, index, sessions) : 0;
+}
+
 /* exp() of the C library differs in the last bit, so the lognormal mean is computed here. */
 static double portable_mean_ns(const struct pb_dist *dist)
 {

@@ -31,6 +31,8 @@ uint64_t pb_schedule_users(const struct pb_schedule *schedule, uint32_t phase);
 /* What request `index` of `phase` has to do. */
 void pb_schedule_demand(const struct pb_schedule *schedule, uint32_t phase, uint64_t index,
                         uint32_t attempt, struct pb_demand *ret_demand);
+/* The session that the request belongs to, 1 .. scenario's sessions; 0: it has none. */
+uint64_t pb_schedule_session(const struct pb_schedule *schedule, uint32_t phase, uint64_t index);
 /* Think time of a closed-loop user before request `index` (ns). */
 int64_t pb_schedule_think_ns(const struct pb_schedule *schedule, uint32_t phase, uint64_t index);
 /* When user `user` sends its first request, ns from the phase's start. */

@@ -18,6 +18,7 @@ void pb_pool_config_default(struct pb_pool_config *ret_config)
         .size = 10,
         .queue_limit = 1000,
         .max_stuck = 10,
+        .threads_per_worker = 1,
         .strategy = PB_STRATEGY_LIFO,
         .overflow_ttl_ns = 1 * PB_NS_PER_S,
         .checkout_timeout_ns = 5 * PB_NS_PER_S,
@@ -222,6 +223,14 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     }
     *ret_pool = pool;
     return PB_OK;
+}
+
+uint32_t pb_pool_config_slots(const struct pb_pool_config *config)
+{
+    uint32_t workers = config->size + config->max_overflow;
+
+    workers = workers > config->max_size ? workers : config->max_size;
+    return config->threads_per_worker * (workers + config->max_stuck);
 }
 
 uint32_t pb_pool_slots(const struct pb_pool *pool)

@@ -131,6 +131,62 @@ PB_TEST(what_a_file_leaves_out_has_the_documented_default)
     pb_scenario_free(scenario);
 }
 
+PB_TEST(what_a_pool_is_told_reaches_its_config)
+{
+    struct pb_scenario *scenario = pb_test_scenario(
+        "{ \"rate\": 5, \"duration\": \"2s\", \"seed\": 7, \"sessions\": 100, \"pool\": {"
+        "  \"profile\": \"process\", \"size\": 4, \"max_overflow\": 2, \"min_size\": 2,"
+        "  \"max_size\": 9, \"threads_per_worker\": 3, \"strategy\": \"least_loaded\","
+        "  \"prepare\": \"staged\", \"prepare_timeout\": \"7s\", \"health_check_timeout\": \"2s\","
+        "  \"max_health_failures\": 5, \"max_restarts\": 6, \"restart_window\": \"8s\","
+        "  \"restart_delay\": \"20ms\", \"restart_max_delay\": \"3s\", \"kill_after\": \"300ms\","
+        "  \"affinity_ttl\": \"1m\", \"recycle\": { \"max_requests\": 100, \"max_age\": \"1h\","
+        "  \"max_memory\": \"64MiB\", \"jitter\": \"20%\" } } }");
+    struct pb_pool_config config;
+    char text[40];
+
+    pb_scenario_pool_config(scenario, &config);
+    ck_assert_int_eq(PB_PROFILE_PROCESS, scenario->pool.profile);
+    ck_assert_int_eq(100, scenario->sessions);
+    ck_assert_int_eq(300 * PB_NS_PER_MS, scenario->pool.kill_after_ns);
+    ck_assert_uint_eq(11, config.max_size); /* and two of overflow */
+    ck_assert_uint_eq(3, config.threads_per_worker);
+    ck_assert_uint_eq((size_t)3 * (11 + 4), pb_pool_config_slots(&config));
+    ck_assert_int_eq(PB_STRATEGY_LEAST_LOADED, config.strategy);
+    ck_assert_int_eq(PB_PREPARE_STAGED, config.prepare);
+    ck_assert_int_eq(7 * PB_NS_PER_S, config.prepare_timeout_ns);
+    ck_assert_int_eq(30 * PB_NS_PER_S, config.health_check_interval_ns);
+    ck_assert_int_eq(2 * PB_NS_PER_S, config.health_check_timeout_ns);
+    ck_assert_uint_eq(5, config.max_health_failures);
+    ck_assert_uint_eq(6, config.max_restarts);
+    ck_assert_int_eq(8 * PB_NS_PER_S, config.restart_window_ns);
+    ck_assert_int_eq(20 * PB_NS_PER_MS, config.restart_delay_ns);
+    ck_assert_int_eq(3 * PB_NS_PER_S, config.restart_max_delay_ns);
+    ck_assert_int_eq(60 * PB_NS_PER_S, config.affinity_ttl_ns);
+    ck_assert_int_eq(100, config.recycle.max_requests);
+    ck_assert_int_eq(3600 * PB_NS_PER_S, config.recycle.max_age_ns);
+    ck_assert_int_eq(64 << 20, config.recycle.max_memory_bytes);
+    PB_ASSERT_NEAR(0.2, config.recycle.jitter, 1e-12);
+    ck_assert_uint_eq(7, config.seed);
+    ck_assert(pb_scenario_get(scenario, "pool.health_check_interval", text, sizeof(text)));
+    ck_assert_str_eq("30s", text);
+    ck_assert(pb_scenario_get(scenario, "pool.recycle.max_requests", text, sizeof(text)));
+    ck_assert_str_eq("100", text);
+    pb_scenario_free(scenario);
+}
+
+PB_TEST(threads_are_not_asked_for_their_health)
+{
+    struct pb_scenario *scenario = pb_test_scenario("{\"rate\": 5, \"duration\": \"2s\"}");
+    struct pb_pool_config config;
+
+    pb_scenario_pool_config(scenario, &config);
+    ck_assert_int_eq(0, config.health_check_interval_ns);
+    ck_assert_uint_eq(0, config.max_size);
+    ck_assert_uint_eq(1, config.threads_per_worker);
+    pb_scenario_free(scenario);
+}
+
 PB_TEST(a_scenario_without_a_file_is_its_overrides)
 {
     struct pb_override overrides[] = {

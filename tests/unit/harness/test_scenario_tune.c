@@ -86,7 +86,9 @@ PB_TEST(a_candidate_that_is_no_value_of_its_field_is_refused)
         { "\"pool.size\": 4", "not a number" },
         { "\"pool.size\": \"4\"", "is not a range" },
         { "\"pool.strategy\": \"lifo..fifo\"", "takes a list of values" },
-        { "\"pool.strategy\": [\"lifo\", \"least_loaded\"]", "not built in this version" },
+        { "\"pool.strategy\": [\"lifo\", \"most_loaded\"]", "is not one of lifo, fifo" },
+        { "\"pool.threads_per_worker\": [1, 16], \"pool.size\": \"2..100\"",
+          "tries 100 workers of 16 threads: at most 1024 requests can run at once" },
         { "\"pool.checkout_timeout\": \"1..5s\"", "has no unit" },
         { "\"pool.lazy\": [true]", "is not tunable" },
         { "\"phases.main.rate\": [1]", "is not tunable" },
@@ -104,6 +106,28 @@ PB_TEST(a_candidate_that_is_no_value_of_its_field_is_refused)
 
         ck_assert_msg(strstr(got, bad[i].reason) != NULL, "%s\n  wanted: %s\n  got: %s",
                       bad[i].vary, bad[i].reason, got);
+    }
+}
+
+PB_TEST(no_candidate_is_beyond_the_sizes_that_the_pool_may_have)
+{
+    static const struct {
+        const char *pool, *reason;
+    } bad[] = {
+        { "\"min_size\": 4", "tries size 2, and pool.min_size is 4" },
+        { "\"max_size\": 16", "tries size 32, and pool.max_size is 16" },
+    };
+    char file[512];
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(bad); i++) {
+        (void)snprintf(file, sizeof(file),
+                       "{ \"rate\": 1, \"duration\": \"1s\", \"pool\": { \"size\": 8, %s }, "
+                       "\"tune\": { \"vary\": { \"pool.size\": \"2..32\" } } }",
+                       bad[i].pool);
+        const char *got = pb_test_refusal(file, NULL, 0);
+
+        ck_assert_msg(strstr(got, bad[i].reason) != NULL, "wanted: %s\n got: %s", bad[i].reason,
+                      got);
     }
 }
 

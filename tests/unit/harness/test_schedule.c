@@ -3,6 +3,7 @@
 
 #include "base/stats.h"
 #include "harness/schedule.h"
+#include "support/load_text.h"
 #include "support/scenario.h"
 
 /* All starts of one open phase; the caller frees. */
@@ -449,4 +450,40 @@ PB_TEST(anything_planned_changes_the_hash)
     other = scenario;
     other.phases[5].length_ns += PB_NS_PER_MS;
     ck_assert_uint_ne(hash_of(&other, 42), hash);
+}
+
+PB_TEST(sessions_come_from_the_seed_and_are_equally_likely)
+{
+    struct pb_scenario *scenario =
+        pb_test_scenario("{ \"rate\": 100, \"duration\": \"2s\", \"sessions\": 8 }");
+    struct pb_schedule schedule, other;
+    uint32_t counts[9] = { 0 };
+    uint32_t differ = 0;
+
+    pb_schedule_init(&schedule, scenario, 1, 1);
+    pb_schedule_init(&other, scenario, 2, 1);
+    for (uint64_t i = 0; i < 8000; i++) {
+        uint64_t session = pb_schedule_session(&schedule, 1, i);
+
+        ck_assert(session >= 1 && session <= 8);
+        ck_assert_uint_eq(session, pb_schedule_session(&schedule, 1, i));
+        counts[session]++;
+        differ += session != pb_schedule_session(&other, 1, i);
+    }
+    for (int s = 1; s <= 8; s++) {
+        ck_assert_uint_gt(counts[s], 850);
+        ck_assert_uint_lt(counts[s], 1150);
+    }
+    ck_assert_uint_gt(differ, 6000);
+    pb_scenario_free(scenario);
+}
+
+PB_TEST(without_sessions_no_request_has_one)
+{
+    struct pb_scenario *scenario = pb_test_scenario("{ \"rate\": 100, \"duration\": \"2s\" }");
+    struct pb_schedule schedule;
+
+    pb_schedule_init(&schedule, scenario, 1, 1);
+    ck_assert_uint_eq(0, pb_schedule_session(&schedule, 1, 5));
+    pb_scenario_free(scenario);
 }
