@@ -5,6 +5,8 @@
 
 /* The timer sleeps at least so long, however short the timeouts are. */
 #define TIMER_REST_NS (20 * PB_NS_PER_US)
+/* And looks so often while requests wait that outlive later ones. */
+#define TIMER_LOWERED_NS PB_NS_PER_MS
 
 /* Tells `done` and counts, as pb_report does; without the lock meanwhile, so that `done` may wait
  * for whoever is about to cancel something. */
@@ -96,7 +98,7 @@ bool pb_claim(struct pb_pool *pool, struct pb_worker *worker, enum pb_outcome ou
 static int64_t expire_queued(struct pb_pool *pool, int64_t now_ns) PB_REQUIRES(pool->timer_lock);
 static int64_t expire_queued(struct pb_pool *pool, int64_t now_ns)
 {
-    int64_t timeout_ns = pool->config.checkout_timeout_ns, sent_ns;
+    int64_t timeout_ns = pb_timeout_now_ns(&pool->settings.checkout), sent_ns;
     struct pb_request request;
     uint64_t ticket;
     bool cancelled;
@@ -104,6 +106,10 @@ static int64_t expire_queued(struct pb_pool *pool, int64_t now_ns)
     while (pb_ring_peek(&pool->ring, &ticket, &sent_ns)) {
         if (now_ns - sent_ns < timeout_ns) {
             return sent_ns + timeout_ns;
+        }
+        if (!pb_timeout_is_over(pool, &pool->settings.checkout, sent_ns, now_ns - sent_ns)) {
+            /* Sent before the timeout was lowered: those behind it may be due before it is. */
+            return now_ns + TIMER_LOWERED_NS;
         }
         if (pb_ring_take(&pool->ring, ticket, &request, &cancelled)) {
             pb_report_queued(pool, &request,
@@ -118,19 +124,26 @@ static int64_t expire_queued(struct pb_pool *pool, int64_t now_ns)
 static int64_t expire_running(struct pb_pool *pool, int64_t now_ns) PB_REQUIRES(pool->timer_lock);
 static int64_t expire_running(struct pb_pool *pool, int64_t now_ns)
 {
-    int64_t timeout_ns = pool->config.operation_timeout_ns, next_ns = now_ns + timeout_ns;
+    int64_t timeout_ns = pb_timeout_now_ns(&pool->settings.operation);
+    int64_t next_ns = now_ns + timeout_ns;
     uint32_t used = atomic_load(&pool->slots_used);
 
     for (uint32_t i = 0; i < used; i++) {
         struct pb_worker *worker = &pool->workers[i];
         uint32_t state = atomic_load_explicit(&worker->run_state, memory_order_acquire);
         int64_t started_ns = atomic_load_explicit(&worker->started_ns, memory_order_relaxed);
+        int64_t due_ns = started_ns + timeout_ns;
 
         if ((state & PB_RUN_MASK) != PB_RUN_RUNNING) {
             continue;
         }
-        if (now_ns - started_ns < timeout_ns) {
-            next_ns = started_ns + timeout_ns < next_ns ? started_ns + timeout_ns : next_ns;
+        if (due_ns <= now_ns) { /* unless it was sent before the timeout was lowered */
+            int64_t sent_ns = atomic_load_explicit(&worker->sent_ns, memory_order_relaxed);
+
+            due_ns = started_ns + pb_timeout_of(pool, &pool->settings.operation, sent_ns);
+        }
+        if (now_ns < due_ns) {
+            next_ns = due_ns < next_ns ? due_ns : next_ns;
         } else if (claim_state(pool, worker, state, PB_OUTCOME_OPERATION_TIMEOUT, now_ns)) {
             pb_ask_keeper(pool); /* it watches whether the worker comes back */
         }

@@ -79,7 +79,9 @@ static struct pb_worker *take_by_strategy(struct pb_pool *pool)
 {
     pb_mutex_lock(&pool->idle_lock);
     struct pb_worker *worker =
-        pool->config.strategy == PB_STRATEGY_LIFO ? pool->idle_newest : pool->idle_oldest;
+        atomic_load_explicit(&pool->settings.strategy, memory_order_relaxed) == PB_STRATEGY_LIFO
+            ? pool->idle_newest
+            : pool->idle_oldest;
 
     if (worker) {
         unlink_locked(pool, worker);

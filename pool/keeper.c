@@ -17,15 +17,23 @@ void pb_ask_keeper(struct pb_pool *pool)
     }
 }
 
+uint32_t pb_workers_allowed_locked(const struct pb_pool *pool)
+{
+    const struct pb_settings *settings = &pool->settings;
+    uint32_t workers = settings->size + settings->max_overflow;
+    uint32_t lost = pool->gone > pool->config.max_stuck ? pool->gone - pool->config.max_stuck : 0;
+
+    return workers > lost ? workers - lost : 0;
+}
+
 void pb_update_limit_locked(struct pb_pool *pool)
 {
-    const struct pb_pool_config *config = &pool->config;
-    uint64_t workers = (uint64_t)config->size + config->max_overflow;
-    uint64_t lost = pool->gone > config->max_stuck ? pool->gone - config->max_stuck : 0;
+    uint32_t allowed = pb_workers_allowed_locked(pool), present = pool->alive + pool->starting;
 
-    workers = workers > lost ? workers - lost : 0;
-    atomic_store(&pool->limit, workers + config->queue_limit);
-    atomic_store(&pool->can_grow, pool->alive + pool->starting < workers);
+    /* More than allowed: a smaller pool's workers that finish what they run. */
+    atomic_store(&pool->limit,
+                 (uint64_t)(allowed > present ? allowed : present) + pool->settings.queue_limit);
+    atomic_store(&pool->can_grow, present < allowed);
 }
 
 static struct pb_worker *reserve_slot(struct pb_pool *pool)
@@ -45,7 +53,7 @@ static struct pb_worker *reserve_slot(struct pb_pool *pool)
         worker->gone_running = false;
         worker->replacement = pool->owed > 0;
         pool->owed -= pool->owed > 0;
-        atomic_store(&worker->overflow, pool->alive + pool->starting >= pool->config.size);
+        atomic_store(&worker->overflow, pool->alive + pool->starting >= pool->settings.size);
         atomic_store(&worker->must_leave, false);
         atomic_store(&worker->word, PB_WORD_NONE);
         pool->starting++;
@@ -166,33 +174,34 @@ enum pb_growth {
 
 static enum pb_growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
-    const struct pb_pool_config *config = &pool->config;
     uint64_t queued = pb_ring_length(&pool->ring), ticket;
     uint64_t coming = (uint64_t)atomic_load(&pool->idle_count) + atomic_load(&pool->searchers);
     int64_t sent_ns;
 
     pb_mutex_lock(&pool->lock);
-    uint32_t workers = pool->alive + pool->starting;
-    bool owed = pool->owed > 0 && workers < config->size + config->max_overflow;
+    uint32_t workers = pool->alive + pool->starting, size = pool->settings.size;
+    uint32_t allowed = pb_workers_allowed_locked(pool);
+    int64_t after_ns = pool->settings.overflow_after_ns;
+    bool owed = pool->owed > 0 && workers < allowed;
     bool demand = queued > coming + pool->starting;
 
     pb_mutex_unlock(&pool->lock);
     if (atomic_load(&pool->stopping)) {
         return PB_GROWTH_NONE;
     }
-    if (owed || (workers < config->size && (!config->lazy || demand))) {
+    if (owed || (workers < size && workers < allowed && (!pool->config.lazy || demand))) {
         return PB_GROWTH_NOW;
     }
-    if (!demand || workers < config->size || workers >= config->size + config->max_overflow) {
+    if (!demand || workers < size || workers >= allowed) {
         return PB_GROWTH_NONE;
     }
     /* Overflow opens for a request that has waited long enough (0: at once). */
-    if (config->overflow_after_ns > 0) {
+    if (after_ns > 0) {
         if (!pb_ring_peek(&pool->ring, &ticket, &sent_ns)) {
             return PB_GROWTH_NONE;
         }
-        if (now_ns - sent_ns < config->overflow_after_ns) {
-            int64_t due_ns = sent_ns + config->overflow_after_ns;
+        if (now_ns - sent_ns < after_ns) {
+            int64_t due_ns = sent_ns + after_ns;
 
             *next_ns = due_ns < *next_ns ? due_ns : *next_ns;
             return PB_GROWTH_LATER;
@@ -237,10 +246,13 @@ static void grow(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 /* One worker too many that has been idle for long enough; false: none, or not yet. */
 static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
-    int64_t oldest_ns, ttl_ns = pool->config.overflow_ttl_ns;
+    int64_t oldest_ns;
 
     pb_mutex_lock(&pool->lock);
-    bool too_many = pool->alive > pool->config.size;
+    bool too_many = pool->alive > pool->settings.size;
+    /* Beyond all that there may be: the pool was made smaller. */
+    bool surplus = pool->alive > pool->settings.size + pool->settings.max_overflow;
+    int64_t ttl_ns = surplus ? 0 : pool->settings.overflow_ttl_ns;
 
     pb_mutex_unlock(&pool->lock);
     if (!too_many) {
@@ -257,7 +269,7 @@ static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
     pb_mutex_lock(&pool->lock);
     if (worker->state == PB_SLOT_ALIVE) { /* else killed a moment ago, and leaves for that */
         worker->state = PB_SLOT_LEAVING;
-        worker->leave_reason = "idle";
+        worker->leave_reason = surplus ? "resized" : "idle";
         pb_leaves_alive_locked(pool, worker);
         pb_update_limit_locked(pool);
     }

@@ -38,6 +38,8 @@ static enum pb_status check_config(const struct pb_pool_config *config, struct p
         { "max_overflow", config->max_overflow, 0, PB_POOL_MAX_SIZE },
         { "queue_limit", config->queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
         { "max_stuck", config->max_stuck, 0, PB_POOL_MAX_SIZE },
+        { "max_size", config->max_size, 0, 2 * PB_POOL_MAX_SIZE },
+        { "max_queue_limit", config->max_queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
         { "strategy", (int64_t)config->strategy, 0, PB_STRATEGY_COUNT - 1 },
         { "overflow_ttl_ns", config->overflow_ttl_ns, 0, INT64_MAX / 4 },
         { "overflow_after_ns", config->overflow_after_ns, 0, INT64_MAX / 4 },
@@ -96,11 +98,18 @@ static void init_locks(struct pb_pool *pool)
     pb_mutex_init(&pool->common_lock);
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 static enum pb_status make_memory(struct pb_pool *pool)
 {
     const struct pb_pool_config *config = &pool->config;
 
-    pool->slots = config->size + config->max_overflow + config->max_stuck;
+    pool->room_workers = larger(config->max_size, config->size + config->max_overflow);
+    pool->room_queue = larger(config->max_queue_limit, config->queue_limit);
+    pool->slots = pb_pool_config_slots(config);
     pool->workers = zeroed(PB_CACHELINE, pool->slots * sizeof(*pool->workers));
     if (!pool->workers) {
         return PB_ENOMEM;
@@ -110,8 +119,7 @@ static enum pb_status make_memory(struct pb_pool *pool)
         pool->workers[i].slot = i;
         pool->workers[i].token.clock = pool->clock;
     }
-    PB_TRY(pb_ring_init(&pool->ring,
-                        (uint64_t)config->size + config->max_overflow + config->queue_limit));
+    PB_TRY(pb_ring_init(&pool->ring, (uint64_t)pool->room_workers + pool->room_queue));
     PB_TRY(make_living_page(pool));
     return pb_pool_attach(pool, NULL, &pool->common);
 }
@@ -203,6 +211,7 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     (void)snprintf(pool->name, sizeof(pool->name), "%s", config->name ? config->name : "pb");
     pool->config.name = pool->name;
     init_locks(pool);
+    pb_settings_init(pool);
 
     enum pb_status status = make_memory(pool);
 
@@ -227,10 +236,8 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
 
 uint32_t pb_pool_config_slots(const struct pb_pool_config *config)
 {
-    uint32_t workers = config->size + config->max_overflow;
-
-    workers = workers > config->max_size ? workers : config->max_size;
-    return config->threads_per_worker * (workers + config->max_stuck);
+    return config->threads_per_worker *
+           (larger(config->max_size, config->size + config->max_overflow) + config->max_stuck);
 }
 
 uint32_t pb_pool_slots(const struct pb_pool *pool)

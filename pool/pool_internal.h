@@ -61,6 +61,7 @@ struct pb_worker {
     /* Written by the worker while it runs; another thread reads `current` only after a claim. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t run_state;
     _Atomic int64_t started_ns;
+    _Atomic int64_t sent_ns; /* of the running request, like started_ns */
     /* Ticket + 1 from just before a request leaves the ring until its outcome is decided; no
      * callback runs between its appearing and the run's.  See pb_ring_pop. */
     _Atomic uint64_t ticket;
@@ -95,6 +96,32 @@ struct pb_worker {
     const char *leave_reason PB_GUARDED_BY(lock);
 };
 
+/* A timeout that may change.  `now_ns` is for requests sent from now on and the shortest in force;
+ * lowered, the longer ones hold on for requests sent before: change.c. */
+#define PB_PAST_TIMEOUTS 8
+struct pb_timeout {
+    _Atomic int64_t now_ns; /* relaxed: a stale one only makes a timeout late, or look in vain */
+    /* Guarded by pool->lock: the longest, which is the oldest, first. */
+    uint32_t past_count;
+    struct pb_past_timeout {
+        int64_t sent_before_ns;
+        int64_t timeout_ns;
+    } past[PB_PAST_TIMEOUTS];
+};
+
+/* What pb_pool_reconfigure changes. */
+struct pb_settings {
+    struct pb_timeout checkout, operation;
+    _Atomic uint32_t strategy; /* relaxed: the next wake-up sees it */
+    /* Guarded by pool->lock. */
+    uint32_t size;
+    uint32_t max_overflow;
+    uint32_t asked_overflow; /* max_overflow before it was cut to the room that size leaves */
+    uint32_t queue_limit;
+    int64_t overflow_ttl_ns;
+    int64_t overflow_after_ns;
+};
+
 struct pb_submitter {
     struct pb_tally tally;  /* rejections */
     uint64_t released_seen; /* cached sum: too small at most, which only makes it look again */
@@ -105,17 +132,22 @@ struct pb_submitter {
 
 struct pb_pool {
     /* Constant after pb_pool_new. */
-    struct pb_pool_config config;
+    struct pb_pool_config config; /* as asked for; what may change is in `settings` */
     char name[12];
     const struct pb_clock *clock;
     bool real_time; /* own timer and keeper threads */
     uint32_t slots;
     struct pb_worker *workers; /* `slots` of them */
+    uint32_t room_workers;     /* how far size + max_overflow may grow */
+    uint32_t room_queue;       /* how far queue_limit may grow */
     int poll_rounds;           /* how long a searcher polls; 0 on one CPU */
     uint32_t max_searchers;    /* as many as CPUs: a tuning, not a rule of safety */
     uint32_t *living;          /* 1; reads 0 in a forked child (MADV_WIPEONFORK) */
 
     struct pb_ring ring;
+
+    /* Read by everybody, written by pb_pool_reconfigure. */
+    _Alignas(PB_CACHELINE) struct pb_settings settings;
 
     /* Read on every submit, written when workers come and go. */
     _Alignas(PB_CACHELINE) _Atomic uint64_t limit; /* requests that may be in the system */
@@ -236,6 +268,27 @@ void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_worker *worker
     PB_REQUIRES(pool->lock);
 /* Joins the threads that ended and frees their slots. */
 void pb_join_ended(struct pb_pool *pool);
+
+/* change.c: settings that change under load. */
+void pb_settings_init(struct pb_pool *pool);
+/* The timeout of a request sent then, when it is not simply the present one. */
+int64_t pb_timeout_of(struct pb_pool *pool, const struct pb_timeout *timeout, int64_t sent_ns);
+/* The timeout of requests sent from now on. */
+static inline int64_t pb_timeout_now_ns(const struct pb_timeout *timeout)
+{
+    return atomic_load_explicit(&timeout->now_ns, memory_order_relaxed);
+}
+
+/* Workers that there may be, stuck ones beyond max_stuck taken off. */
+uint32_t pb_workers_allowed_locked(const struct pb_pool *pool) PB_REQUIRES(pool->lock);
+
+/* Whether the timeout of a request sent then is over after `waited_ns`.  hot */
+static inline bool pb_timeout_is_over(struct pb_pool *pool, struct pb_timeout *timeout,
+                                      int64_t sent_ns, int64_t waited_ns)
+{
+    return waited_ns >= pb_timeout_now_ns(timeout) &&
+           waited_ns >= pb_timeout_of(pool, timeout, sent_ns);
+}
 
 /* stats.c */
 uint64_t pb_released(const struct pb_pool *pool);

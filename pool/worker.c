@@ -130,7 +130,8 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
     uint32_t running = ((generation + 1) << PB_RUN_BITS) | PB_RUN_RUNNING;
 
     atomic_store_explicit(&worker->started_ns, started_ns, memory_order_relaxed);
-    /* release: whoever claims this run (acquire) sees `current` and `started_ns`. */
+    atomic_store_explicit(&worker->sent_ns, worker->current.sent_ns, memory_order_relaxed);
+    /* release: whoever claims this run (acquire) sees `current` and the times. */
     atomic_store_explicit(&worker->run_state, running, memory_order_release);
 
     enum pb_outcome outcome = pool->config.run(pool->config.ctx, &work);
@@ -190,7 +191,8 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
         report_unstarted(worker, PB_OUTCOME_CANCELLED, now_ns);
         return true;
     }
-    if (now_ns - request->sent_ns >= pool->config.checkout_timeout_ns) {
+    if (pb_timeout_is_over(pool, &pool->settings.checkout, request->sent_ns,
+                           now_ns - request->sent_ns)) {
         report_unstarted(worker, PB_OUTCOME_CHECKOUT_TIMEOUT, now_ns);
         return true;
     }
