@@ -40,8 +40,13 @@ CLI_OBJ  := $(patsubst %.c,$(OUT)/%.o,$(wildcard cli/*.c))
 UNIT_SRC := $(wildcard tests/support/*.c $(LAYERS:%=tests/unit/%/*.c))
 STRESS_SRC := $(wildcard tests/support/*.c tests/stress/*.c)
 BENCHES  := $(patsubst bench/%.c,$(OUT)/bench/%,$(wildcard bench/bench_*.c))
+# Other people's pools, beside which bench_peers measures ours: those that this machine has.
+PEERS    := builtin $(if $(wildcard /usr/include/glib-2.0/glib.h),glib) $(if $(wildcard /usr/include/uv.h),libuv) \
+            $(if $(wildcard /usr/share/cthreadpool/thpool.c),cthreadpool) \
+            $(if $(and $(wildcard /usr/include/oneapi/tbb/task_arena.h),$(shell command -v g++)),tbb)
+PEER_BINS := $(PEERS:%=$(OUT)/bench/peer-%)
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench tests/support tests/stress \
+SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers tests/support tests/stress \
               tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
 ifeq ($(MODE),release)
 PROGRAM  := $(B)/poolbench
@@ -54,7 +59,7 @@ say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := build
 .PHONY: help build run test unit stress cli-tests fuzz-corpus asan tsan lint format bench fuzz docs \
-        check clean install-build install-run install-test install-lint install-fuzz
+        check clean install-build install-run install-test install-lint install-fuzz install-bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -95,9 +100,11 @@ fuzz: install-fuzz ## fuzz each parser for FUZZ_SECONDS (default 60) seconds wit
 .PHONY: fuzz-build
 fuzz-build: $(FUZZERS)
 
-bench: install-build ## speed and memory, as ratios of things measured in one run; leaves build/bench.jsonl
-	@$(MAKE) --no-print-directory -j$(shell nproc) $(BENCHES) $(PROGRAM)
+bench: install-bench ## speed and memory, as ratios of things measured in one run; leaves build/bench.jsonl
+	@$(MAKE) --no-print-directory -j$(shell nproc) bench-build
 	@tools/run-benches $(BENCHES)
+.PHONY: bench-build
+bench-build: $(BENCHES) $(PEER_BINS) $(PROGRAM)
 
 lint: install-lint ## layers, headers, sizes, format, lock ownership, clang-tidy
 	tools/check-layers
@@ -119,7 +126,7 @@ check: lint test asan tsan ## every gate
 clean: ## remove build/
 	rm -rf $(B)
 
-install-build install-run install-test install-lint install-fuzz:
+install-build install-run install-test install-lint install-fuzz install-bench:
 	@tools/install-missing $(@:install-%=%)
 
 $(OUT)/libpoolbench.a: $(LIB_OBJ)
@@ -141,6 +148,25 @@ $(OUT)/stress-tests: $(STRESS_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
 $(OUT)/bench/%: $(OUT)/bench/%.o $(OUT)/bench/support.o $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+PEER_LIBS_glib  := -lglib-2.0
+PEER_LIBS_libuv := -luv
+PEER_LIBS_tbb   := -ltbb -lstdc++
+GLIB_CFLAGS     := $(patsubst %,-isystem %,/usr/include/glib-2.0 $(wildcard /usr/lib/*/glib-2.0/include))
+$(OUT)/bench/peers/glib.o: CPPFLAGS += $(GLIB_CFLAGS)
+$(PEER_BINS): $(OUT)/bench/peer-%: $(OUT)/bench/peers/%.o $(OUT)/bench/peers/main.o $(OUT)/bench/support.o \
+  $(OUT)/libpoolbench.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(PEER_LIBS_$*) $(LDLIBS)
+$(OUT)/bench/peer-cthreadpool: $(OUT)/bench/peers/thpool.o
+$(OUT)/bench/peers/thpool.o: /usr/share/cthreadpool/thpool.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) -O2 -g -pthread -w -I/usr/include/cthreadpool -c -o $@ $<
+$(OUT)/bench/peers/tbb.o: bench/peers/tbb.cpp Makefile
+	@mkdir -p $(@D)
+	$(call say,CXX,$<)
+	$(Q)g++ $(CPPFLAGS) -std=c++17 -O2 -g -pthread -Wall -Wextra -Werror -MMD -MP -c -o $@ $<
 
 # With MODE=fuzz clang's libFuzzer drives a target; otherwise a main of ours runs it over files.
 ifeq ($(MODE),fuzz)

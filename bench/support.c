@@ -5,11 +5,16 @@
 
 void pb_bench_tell(const struct pb_figure *figure)
 {
+    printf("%-34s %-12s %-24s %12.4g %s\n", figure->name, figure->subject, figure->metric,
+           figure->value, figure->unit);
+    pb_bench_keep(figure);
+}
+
+void pb_bench_keep(const struct pb_figure *figure)
+{
     const char *path = getenv("PB_BENCH_OUT");
     FILE *out = path ? fopen(path, "ae") : NULL;
 
-    printf("%-34s %-12s %-24s %12.4g %s\n", figure->name, figure->subject, figure->metric,
-           figure->value, figure->unit);
     if (!out) {
         return;
     }
@@ -67,10 +72,15 @@ void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus)
 
 void pb_bench_pin(const struct pb_bench_cpus *cpus, int n)
 {
+    pb_bench_pin_thread(cpus, 0, n);
+}
+
+void pb_bench_pin_thread(const struct pb_bench_cpus *cpus, pid_t tid, int n)
+{
     cpu_set_t one;
 
     if (n < 0) {
-        (void)sched_setaffinity(0, sizeof(cpus->set), &cpus->set);
+        (void)sched_setaffinity(tid, sizeof(cpus->set), &cpus->set);
         return;
     }
     CPU_ZERO(&one);
@@ -79,5 +89,5 @@ void pb_bench_pin(const struct pb_bench_cpus *cpus, int n)
             CPU_SET(cpu, &one);
         }
     }
-    (void)sched_setaffinity(0, sizeof(one), &one);
+    (void)sched_setaffinity(tid, sizeof(one), &one);
 }

@@ -6,6 +6,7 @@
 
 #include <sched.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* One figure as a line of the table, and as one JSON object a line appended to $PB_BENCH_OUT.
  * Names are plain ASCII without quotes. */
@@ -14,6 +15,8 @@ struct pb_figure {
     double value;
 };
 void pb_bench_tell(const struct pb_figure *figure);
+/* The same without the line: for benchmarks that print a table of their own. */
+void pb_bench_keep(const struct pb_figure *figure);
 
 /* Median of `count` >= 1 values, which get sorted: then x[0] and x[count - 1] are the range. */
 double pb_bench_median(double *x, size_t count);
@@ -37,5 +40,7 @@ struct pb_bench_cpus {
 void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus);
 /* Pins the calling thread, and so those it starts later, to the n-th of them; n < 0: to all. */
 void pb_bench_pin(const struct pb_bench_cpus *cpus, int n);
+/* The same for any thread of this process; 0: the calling one. */
+void pb_bench_pin_thread(const struct pb_bench_cpus *cpus, pid_t tid, int n);
 
 #endif
