@@ -62,9 +62,37 @@ static inline uint64_t pb_ring_length(const struct pb_ring *ring)
     return accepted > head ? accepted - head : 0;
 }
 
+/* Keeps the compiler from joining the copy of one field with its neighbours'. */
+#define PB_ONE_FIELD(value) __asm__("" : "+r"(value))
+
+/* `request` as sent at `sent_ns`, field by field: its maker has only just written it so, and a load
+ * wider than the stores that it reads from waits until these have left the store buffer. */
+static inline void pb_ring_fill(struct pb_request *cell, const struct pb_request *request,
+                                int64_t sent_ns)
+{
+    int64_t intended_ns = request->intended_ns;
+    uint64_t index = request->index, session = request->session;
+    uint32_t phase = request->phase, attempt = request->attempt;
+    void *data = request->data;
+
+    PB_ONE_FIELD(intended_ns);
+    PB_ONE_FIELD(index);
+    PB_ONE_FIELD(phase);
+    PB_ONE_FIELD(attempt);
+    PB_ONE_FIELD(session);
+    PB_ONE_FIELD(data);
+    *cell = (struct pb_request){ .intended_ns = intended_ns,
+                                 .sent_ns = sent_ns,
+                                 .index = index,
+                                 .phase = phase,
+                                 .attempt = attempt,
+                                 .session = session,
+                                 .data = data };
+}
+
 /* Publishes `request` at position `p`, which the caller won by moving `tail`.  hot */
 static inline void pb_ring_publish(struct pb_ring *ring, uint64_t p,
-                                   const struct pb_request *request)
+                                   const struct pb_request *request, int64_t sent_ns)
 {
     struct pb_cell *cell = &ring->cells[p & ring->mask];
 
@@ -73,8 +101,8 @@ static inline void pb_ring_publish(struct pb_ring *ring, uint64_t p,
     if (atomic_load_explicit(&cell->sequence, memory_order_acquire) != p) {
         pb_ring_wait_for_cell(ring, p);
     }
-    cell->request = *request;
-    atomic_store_explicit(&cell->sent_ns, request->sent_ns, memory_order_relaxed);
+    pb_ring_fill(&cell->request, request, sent_ns);
+    atomic_store_explicit(&cell->sent_ns, sent_ns, memory_order_relaxed);
     /* release: pairs with the acquire in pb_ring_pop and pb_ring_peek. */
     atomic_store_explicit(&cell->sequence, p + 1, memory_order_release);
 }

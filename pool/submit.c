@@ -37,16 +37,13 @@ static inline void rouse(struct pb_pool *pool)
     }
 }
 
-/* PB_EFULL: not admitted, nothing happened.  `sent` gets its sent_ns where it has none.  hot */
-static inline enum pb_status push(struct pb_submitter *submitter, struct pb_request *sent,
-                                  uint64_t *ret_ticket)
+/* PB_EFULL: not admitted, nothing happened.  hot */
+static inline enum pb_status push(struct pb_submitter *submitter, const struct pb_request *request,
+                                  int64_t sent_ns, uint64_t *ret_ticket)
 {
     struct pb_pool *pool = submitter->pool;
     uint64_t tail = atomic_load_explicit(&pool->ring.tail, memory_order_relaxed);
 
-    if (sent->sent_ns == 0) {
-        sent->sent_ns = pb_pool_now_ns(pool);
-    }
     do {
         if (tail & PB_RING_CLOSED) {
             return PB_ECLOSED;
@@ -57,7 +54,7 @@ static inline enum pb_status push(struct pb_submitter *submitter, struct pb_requ
         /* seq_cst: the Dekker partner of idle_count; a success proves that `tail` was not stale. */
     } while (!atomic_compare_exchange_weak(&pool->ring.tail, &tail, tail + 1));
 
-    pb_ring_publish(&pool->ring, tail, sent);
+    pb_ring_publish(&pool->ring, tail, request, sent_ns);
     if (ret_ticket) {
         *ret_ticket = tail;
     }
@@ -65,20 +62,32 @@ static inline enum pb_status push(struct pb_submitter *submitter, struct pb_requ
     return PB_OK;
 }
 
+static inline int64_t sent_ns_of(const struct pb_pool *pool, const struct pb_request *request)
+{
+    return request->sent_ns != 0 ? request->sent_ns : pb_pool_now_ns(pool);
+}
+
+static void reject(struct pb_submitter *submitter, const struct pb_request *request,
+                   int64_t sent_ns)
+{
+    struct pb_request sent = *request;
+    struct pb_completion completion = rejection(submitter, &sent);
+
+    sent.sent_ns = completion.done_ns = sent_ns;
+    pb_report(submitter->pool, &completion, &submitter->tally);
+}
+
 enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request *request,
                          uint64_t *ret_ticket)
 {
-    struct pb_request sent = *request;
-
     if (pb_pool_is_dead(submitter->pool)) {
         return PB_ECLOSED;
     }
-    enum pb_status status = push(submitter, &sent, ret_ticket);
+    int64_t sent_ns = sent_ns_of(submitter->pool, request);
+    enum pb_status status = push(submitter, request, sent_ns, ret_ticket);
 
     if (status == PB_EFULL) {
-        struct pb_completion completion = rejection(submitter, &sent);
-
-        pb_report(submitter->pool, &completion, &submitter->tally);
+        reject(submitter, request, sent_ns);
         return PB_OK;
     }
     return status;
@@ -87,13 +96,14 @@ enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request
 enum pb_status pb_pool_submit(struct pb_pool *pool, const struct pb_request *request,
                               uint64_t *ret_ticket)
 {
-    struct pb_request sent = *request;
-
     if (pb_pool_is_dead(pool)) {
         return PB_ECLOSED;
     }
+    struct pb_request sent = *request;
+
+    sent.sent_ns = sent_ns_of(pool, request);
     pb_mutex_lock(&pool->common_lock);
-    enum pb_status status = push(pool->common, &sent, ret_ticket);
+    enum pb_status status = push(pool->common, &sent, sent.sent_ns, ret_ticket);
 
     if (status == PB_EFULL) {
         pb_count_one(&pool->common->tally.outcomes[PB_OUTCOME_REJECTED]);
