@@ -280,7 +280,13 @@ static enum pb_outcome run_seen(void *state, const struct pb_demand *demand, str
 
 PB_TEST(every_worker_waits_with_the_finest_timer_slack)
 {
-    static const struct pb_workload_kind kind = { "seen", "notes", open_seen, run_seen, free };
+    static const struct pb_workload_kind kind = {
+        .name = "seen",
+        .summary = "notes",
+        .open = open_seen,
+        .run = run_seen,
+        .close = free,
+    };
     struct pb_scenario scenario;
     struct pb_drive drive = { .generators = 1 };
 
