@@ -2,10 +2,9 @@
 #include "pool/pool_internal.h"
 
 /*
- * The idle list is in order of time: the oldest entry has been idle for longest.  LIFO takes the
- * newest, FIFO the oldest.  Its lock is held for a few instructions, and only by threads that are
- * about to sleep, have just woken, or are about to wake somebody: all of which cost a system call
- * anyway.
+ * The idle list is in order of time: the oldest entry has been idle for longest.  Its lock is held
+ * for a few instructions, and only by threads that are about to sleep, have just woken, or are
+ * about to wake somebody: all of which cost a system call anyway.
  */
 
 static void unlink_locked(struct pb_pool *pool, struct pb_worker *worker)
@@ -24,6 +23,7 @@ static void unlink_locked(struct pb_pool *pool, struct pb_worker *worker)
     }
     worker->idle_next = worker->idle_prev = NULL;
     worker->idle_listed = false;
+    pb_idle_mark_locked(pool, worker->slot, false);
     atomic_fetch_sub(&pool->idle_count, 1);
 }
 
@@ -43,6 +43,7 @@ static void list_myself(struct pb_worker *worker)
     }
     pool->idle_newest = worker;
     worker->idle_listed = true;
+    pb_idle_mark_locked(pool, worker->slot, true);
     atomic_fetch_add(&pool->idle_count, 1);
     pb_mutex_unlock(&pool->idle_lock);
 }
@@ -75,14 +76,18 @@ struct pb_worker *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before
     return worker;
 }
 
-static struct pb_worker *take_by_strategy(struct pb_pool *pool)
+/* An idle slot of worker `preferred` (PB_NO_WORKER: none is), else by strategy. */
+static struct pb_worker *take_idle(struct pb_pool *pool, uint32_t preferred)
 {
-    pb_mutex_lock(&pool->idle_lock);
-    struct pb_worker *worker =
-        atomic_load_explicit(&pool->settings.strategy, memory_order_relaxed) == PB_STRATEGY_LIFO
-            ? pool->idle_newest
-            : pool->idle_oldest;
+    struct pb_worker *worker = NULL;
 
+    pb_mutex_lock(&pool->idle_lock);
+    if (preferred != PB_NO_WORKER) {
+        worker = pb_idle_of_worker_locked(pool, preferred);
+    }
+    if (!worker) {
+        worker = pb_idle_choose_locked(pool);
+    }
     if (worker) {
         unlink_locked(pool, worker);
     }
@@ -103,7 +108,7 @@ void pb_send_word(struct pb_worker *worker, enum pb_word word)
  * named worker, who alone gives it back: when it finds work, when it finds none, and when it
  * leaves.
  */
-void pb_wake_for_work(struct pb_pool *pool)
+static void wake(struct pb_pool *pool, uint32_t preferred)
 {
     uint32_t searchers = atomic_load(&pool->searchers);
 
@@ -119,13 +124,28 @@ void pb_wake_for_work(struct pb_pool *pool)
         }
     } while (!atomic_compare_exchange_weak(&pool->searchers, &searchers, searchers + 1));
 
-    struct pb_worker *worker = take_by_strategy(pool);
+    struct pb_worker *worker = take_idle(pool, preferred);
 
     if (worker) {
         pb_send_word(worker, PB_WORD_WAKE);
     } else {
         pb_stop_searching(pool);
     }
+}
+
+void pb_wake_for_work(struct pb_pool *pool)
+{
+    wake(pool, PB_NO_WORKER);
+}
+
+void pb_wake_for_session(struct pb_pool *pool, uint64_t session, int64_t sent_ns)
+{
+    struct pb_affinity_worker worker = { .number = PB_NO_WORKER };
+
+    if (pool->affinity && atomic_load(&pool->idle_count) > 0) {
+        (void)pb_affinity_find(pool->affinity, session, sent_ns, &worker);
+    }
+    wake(pool, worker.number);
 }
 
 void pb_stop_searching(struct pb_pool *pool)

@@ -46,6 +46,7 @@ static enum pb_status check_config(const struct pb_pool_config *config, struct p
         { "checkout_timeout_ns", config->checkout_timeout_ns, 1, INT64_MAX / 4 },
         { "operation_timeout_ns", config->operation_timeout_ns, 1, INT64_MAX / 4 },
         { "init_timeout_ns", config->init_timeout_ns, 1, INT64_MAX / 4 },
+        { "affinity_ttl_ns", config->affinity_ttl_ns, 0, INT64_MAX / 4 },
         { "stuck_after_ns", config->stuck_after_ns, 1, INT64_MAX / 4 },
     };
 
@@ -111,7 +112,12 @@ static enum pb_status make_memory(struct pb_pool *pool)
     pool->room_queue = larger(config->max_queue_limit, config->queue_limit);
     pool->slots = pb_pool_config_slots(config);
     pool->workers = zeroed(PB_CACHELINE, pool->slots * sizeof(*pool->workers));
-    if (!pool->workers) {
+    pool->last_chosen = pool->slots - 1; /* the next one is the first */
+    pool->idle_bits = calloc(pool->slots / 64 + 1, sizeof(*pool->idle_bits));
+    if (config->affinity_ttl_ns > 0) {
+        pool->affinity = pb_affinity_new(config->affinity_ttl_ns);
+    }
+    if (!pool->workers || !pool->idle_bits || (config->affinity_ttl_ns > 0 && !pool->affinity)) {
         return PB_ENOMEM;
     }
     for (uint32_t i = 0; i < pool->slots; i++) {
@@ -137,6 +143,8 @@ static void free_memory(struct pb_pool *pool)
     }
     pb_ring_done(&pool->ring);
     free(pool->workers);
+    free(pool->idle_bits);
+    pb_affinity_free(pool->affinity);
     pb_mutex_done(&pool->common_lock);
     pb_cond_done(&pool->changed);
     pb_mutex_done(&pool->lock);

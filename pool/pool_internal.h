@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "pool/affinity.h"
 #include "pool/ring.h"
 
 /* A running request's state in its worker's `run_state`: (generation << 2) | one of these. */
@@ -71,6 +72,7 @@ struct pb_worker {
     struct pb_token token;
     struct pb_tally tally;
     _Atomic int64_t busy_ns; /* occupied time of finished requests */
+    _Atomic uint64_t affinity_hits, affinity_misses;
 
     /* Parking. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t word;
@@ -137,12 +139,13 @@ struct pb_pool {
     const struct pb_clock *clock;
     bool real_time; /* own timer and keeper threads */
     uint32_t slots;
-    struct pb_worker *workers; /* `slots` of them */
-    uint32_t room_workers;     /* how far size + max_overflow may grow */
-    uint32_t room_queue;       /* how far queue_limit may grow */
-    int poll_rounds;           /* how long a searcher polls; 0 on one CPU */
-    uint32_t max_searchers;    /* as many as CPUs: a tuning, not a rule of safety */
-    uint32_t *living;          /* 1; reads 0 in a forked child (MADV_WIPEONFORK) */
+    struct pb_worker *workers;    /* `slots` of them */
+    uint32_t room_workers;        /* how far size + max_overflow may grow */
+    uint32_t room_queue;          /* how far queue_limit may grow */
+    struct pb_affinity *affinity; /* NULL: none */
+    int poll_rounds;              /* how long a searcher polls; 0 on one CPU */
+    uint32_t max_searchers;       /* as many as CPUs: a tuning, not a rule of safety */
+    uint32_t *living;             /* 1; reads 0 in a forked child (MADV_WIPEONFORK) */
 
     struct pb_ring ring;
 
@@ -164,6 +167,8 @@ struct pb_pool {
     _Alignas(PB_CACHELINE) struct pb_mutex idle_lock;
     struct pb_worker *idle_oldest PB_GUARDED_BY(idle_lock);
     struct pb_worker *idle_newest PB_GUARDED_BY(idle_lock);
+    uint64_t *idle_bits PB_GUARDED_BY(idle_lock);  /* a bit a slot: on the list */
+    uint32_t last_chosen PB_GUARDED_BY(idle_lock); /* by number */
 
     /* The timer's side: whoever holds timer_lock acts as the timer. */
     _Alignas(PB_CACHELINE) struct pb_mutex timer_lock;
@@ -224,6 +229,8 @@ static inline void pb_count_one(_Atomic uint64_t *counter)
 /* After a push or a find: wakes one idle worker unless enough are searching already; with nobody
  * idle, asks the keeper for one more if there may be one. */
 void pb_wake_for_work(struct pb_pool *pool);
+/* The same for a request of `session`, sent then: its worker, if that is idle. */
+void pb_wake_for_session(struct pb_pool *pool, uint64_t session, int64_t sent_ns);
 /* Takes a particular idle worker, or the one idle for longest, off the list, if it is on it.  The
  * caller then owes it a message. */
 bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker);
@@ -234,6 +241,15 @@ void pb_send_word(struct pb_worker *worker, enum pb_word word);
 bool pb_park(struct pb_worker *worker);
 /* Gives up the token, and looks whether somebody else must now search. */
 void pb_stop_searching(struct pb_pool *pool);
+
+/* choose.c: the idle slot that the strategy names; NULL: nobody is idle. */
+struct pb_worker *pb_idle_choose_locked(struct pb_pool *pool) PB_REQUIRES(pool->idle_lock);
+/* An idle slot of worker `number`; NULL: it has none. */
+struct pb_worker *pb_idle_of_worker_locked(struct pb_pool *pool, uint32_t number)
+    PB_REQUIRES(pool->idle_lock);
+/* Put on the list, or taken off it. */
+void pb_idle_mark_locked(struct pb_pool *pool, uint32_t slot, bool idle)
+    PB_REQUIRES(pool->idle_lock);
 
 /* worker.c */
 void *pb_worker_main(void *arg);

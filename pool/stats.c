@@ -84,6 +84,8 @@ static void add_worker(struct pb_pool *pool, struct pb_worker *worker, int64_t n
 
     stats->busy_ns += atomic_load_explicit(&worker->busy_ns, memory_order_relaxed);
     stats->alive_ns += worker->alive_before_ns;
+    stats->affinity_hits += atomic_load_explicit(&worker->affinity_hits, memory_order_relaxed);
+    stats->affinity_misses += atomic_load_explicit(&worker->affinity_misses, memory_order_relaxed);
     if (worker->state == PB_SLOT_ALIVE || worker->state == PB_SLOT_GONE ||
         worker->state == PB_SLOT_LEAVING) {
         stats->alive_ns += now_ns > worker->ready_ns ? now_ns - worker->ready_ns : 0;

@@ -28,12 +28,16 @@ static bool admitted(struct pb_submitter *submitter, uint64_t tail)
 }
 
 /* Somebody must look at what was just pushed: an idle worker, else perhaps a new one. */
-static inline void rouse(struct pb_pool *pool)
+static inline void rouse(struct pb_pool *pool, uint64_t session, int64_t sent_ns)
 {
     /* seq_cst: after `tail` was moved.  A worker that parks moves idle_count, then reads `tail`. */
     if (atomic_load(&pool->idle_count) > 0 ||
         atomic_load_explicit(&pool->can_grow, memory_order_relaxed)) {
-        pb_wake_for_work(pool);
+        if (session == 0) {
+            pb_wake_for_work(pool);
+        } else {
+            pb_wake_for_session(pool, session, sent_ns);
+        }
     }
 }
 
@@ -58,7 +62,7 @@ static inline enum pb_status push(struct pb_submitter *submitter, const struct p
     if (ret_ticket) {
         *ret_ticket = tail;
     }
-    rouse(pool);
+    rouse(pool, request->session, sent_ns);
     return PB_OK;
 }
 

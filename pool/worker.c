@@ -180,6 +180,26 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
     return stays;
 }
 
+/* The session of the request about to run is this worker's now. */
+static void note_session(struct pb_worker *worker, int64_t now_ns)
+{
+    struct pb_affinity_worker me = { .number =
+                                         worker->slot / worker->pool->config.threads_per_worker,
+                                     .incarnation = worker->incarnation };
+
+    switch (pb_affinity_note(worker->pool->affinity, worker->current.session,
+                             worker->current.sent_ns, now_ns, me)) {
+    case PB_AFFINITY_HIT:
+        pb_count_one(&worker->affinity_hits);
+        break;
+    case PB_AFFINITY_MISS:
+        pb_count_one(&worker->affinity_misses);
+        break;
+    case PB_AFFINITY_NEW:
+        break;
+    }
+}
+
 /* What to do with a request just popped.  False: the worker must leave. */
 static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
 {
@@ -201,6 +221,9 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
          * not look again; who did sees this run, and decides. */
         report_unstarted(worker, PB_OUTCOME_WORKER_LOST, now_ns);
         return false;
+    }
+    if (request->session != 0 && pool->affinity) {
+        note_session(worker, now_ns);
     }
     return run_one(worker, now_ns > request->sent_ns ? now_ns : request->sent_ns, first_ok);
 }

@@ -199,7 +199,12 @@ void pb_rig_stop(struct pb_rig *rig)
 
 void pb_rig_submit(struct pb_rig *rig, uint64_t index)
 {
-    struct pb_request request = { .index = index };
+    pb_rig_submit_in_session(rig, index, 0);
+}
+
+void pb_rig_submit_in_session(struct pb_rig *rig, uint64_t index, uint64_t session)
+{
+    struct pb_request request = { .index = index, .session = session };
 
     ck_assert_uint_lt(index, PB_RIG_MAX);
     PB_ASSERT_OK(pb_pool_submit(rig->pool, &request, &rig->requests[index].ticket));

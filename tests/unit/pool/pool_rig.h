@@ -64,6 +64,7 @@ void pb_rig_stop(struct pb_rig *rig);
 
 /* Submits request `index`. */
 void pb_rig_submit(struct pb_rig *rig, uint64_t index);
+void pb_rig_submit_in_session(struct pb_rig *rig, uint64_t index, uint64_t session);
 /* Ends the run of request `index` with `result`. */
 void pb_rig_let_go(struct pb_rig *rig, uint64_t index, enum pb_outcome result);
 void pb_rig_let_all_go(struct pb_rig *rig);
