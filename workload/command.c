@@ -4,5 +4,4 @@
 const struct pb_workload_kind pb_workload_command = {
     .name = "command",
     .summary = "requests to worker processes in any language",
-    .process_only = true,
 };

@@ -39,9 +39,8 @@ struct pb_demand {
 struct pb_workload_kind {
     const char *name;    /* as in `workload.type` */
     const char *summary; /* one line, lower case, no full stop */
-    /* Its work is done by worker processes (docs/workers.md) and nowhere else: the functions below
-     * are NULL. */
-    bool process_only;
+    /* The three functions are NULL where the work is done by worker processes of the user's
+     * (docs/workers.md) and nowhere else. */
     /* Makes the state shared by all workers, for `slots` of them.  `*ret_state` may stay NULL. */
     enum pb_status (*open)(uint32_t slots, void **ret_state, struct pb_error *err);
     /* Does the work on a worker's thread.  `measure_cpu`: fill work->cpu_ns with the thread CPU
