@@ -27,7 +27,8 @@ void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
 {
     struct pb_completion completion = { .request = request,
                                         .outcome = outcome,
-                                        .done_ns = now_ns,
+                                        .done_ns =
+                                            now_ns > request->sent_ns ? now_ns : request->sent_ns,
                                         .worker = PB_NO_WORKER,
                                         .decider = PB_DECIDER_TIMER,
                                         .cpu_ns = -1 };

@@ -124,6 +124,7 @@ static enum pb_status make_memory(struct pb_pool *pool)
         pool->workers[i].pool = pool;
         pool->workers[i].slot = i;
         pool->workers[i].token.clock = pool->clock;
+        pb_fast_clock_init(&pool->workers[i].fast_clock, pool->fast_clock);
     }
     PB_TRY(pb_ring_init(&pool->ring, (uint64_t)pool->room_workers + pool->room_queue));
     PB_TRY(make_living_page(pool));
@@ -214,6 +215,7 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     pool->config = *config;
     pool->clock = config->clock ? config->clock : pb_clock_real();
     pool->real_time = pool->clock == pb_clock_real();
+    pool->fast_clock = pool->real_time && pb_fast_clock_usable();
     pool->max_searchers = (uint32_t)pb_usable_cpus();
     pool->poll_rounds = pool->max_searchers > 1 ? POLL_ROUNDS : 0;
     (void)snprintf(pool->name, sizeof(pool->name), "%s", config->name ? config->name : "pb");
@@ -266,6 +268,7 @@ enum pb_status pb_pool_attach(struct pb_pool *pool, void *user, struct pb_submit
     }
     submitter->pool = pool;
     submitter->user = user;
+    pb_fast_clock_init(&submitter->fast_clock, pool->fast_clock);
     pb_mutex_lock(&pool->lock);
     submitter->next = pool->submitters;
     pool->submitters = submitter;

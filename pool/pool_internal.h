@@ -14,6 +14,7 @@
 #include "poolbench/pool.h"
 
 #include "base/clock.h"
+#include "base/fast_clock.h"
 #include "base/mutex.h"
 #include "pool/affinity.h"
 #include "pool/ring.h"
@@ -73,6 +74,10 @@ struct pb_worker {
     struct pb_tally tally;
     _Atomic int64_t busy_ns; /* occupied time of finished requests */
     _Atomic uint64_t affinity_hits, affinity_misses;
+    /* The worker's own. */
+    struct pb_fast_clock fast_clock;
+    int64_t free_since_ns; /* when its last request ended, where it took the next one without
+                              waiting and nothing was done between the two; else 0 */
 
     /* Parking. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t word;
@@ -127,6 +132,7 @@ struct pb_settings {
 struct pb_submitter {
     struct pb_tally tally;  /* rejections */
     uint64_t released_seen; /* cached sum: too small at most, which only makes it look again */
+    struct pb_fast_clock fast_clock;
     struct pb_pool *pool;
     void *user;
     struct pb_submitter *next;
@@ -137,7 +143,8 @@ struct pb_pool {
     struct pb_pool_config config; /* as asked for; what may change is in `settings` */
     char name[12];
     const struct pb_clock *clock;
-    bool real_time; /* own timer and keeper threads */
+    bool real_time;  /* own timer and keeper threads */
+    bool fast_clock; /* its threads may use theirs */
     uint32_t slots;
     struct pb_worker *workers;    /* `slots` of them */
     uint32_t room_workers;        /* how far size + max_overflow may grow */
@@ -214,8 +221,23 @@ static inline bool pb_pool_is_dead(const struct pb_pool *pool)
 
 static inline int64_t pb_pool_now_ns(const struct pb_pool *pool)
 {
-    /* The real clock without the detour of a pointer: twice a request. */
+    /* The real clock without the detour of a pointer. */
     return pool->real_time ? pb_now_ns() : pb_clock_now_ns(pool->clock);
+}
+
+/* The same where it counts: on a worker's own thread, and on a submitter's. */
+static inline int64_t pb_worker_now_ns(struct pb_worker *worker)
+{
+    const struct pb_pool *pool = worker->pool;
+
+    return pool->real_time ? pb_fast_now_ns(&worker->fast_clock) : pb_clock_now_ns(pool->clock);
+}
+
+static inline int64_t pb_submitter_now_ns(struct pb_submitter *submitter)
+{
+    const struct pb_pool *pool = submitter->pool;
+
+    return pool->real_time ? pb_fast_now_ns(&submitter->fast_clock) : pb_clock_now_ns(pool->clock);
 }
 
 /* One more, by its single writer. */

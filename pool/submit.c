@@ -66,9 +66,9 @@ static inline enum pb_status push(struct pb_submitter *submitter, const struct p
     return PB_OK;
 }
 
-static inline int64_t sent_ns_of(const struct pb_pool *pool, const struct pb_request *request)
+static inline int64_t sent_ns_of(struct pb_submitter *submitter, const struct pb_request *request)
 {
-    return request->sent_ns != 0 ? request->sent_ns : pb_pool_now_ns(pool);
+    return request->sent_ns != 0 ? request->sent_ns : pb_submitter_now_ns(submitter);
 }
 
 static void reject(struct pb_submitter *submitter, const struct pb_request *request,
@@ -87,7 +87,7 @@ enum pb_status pb_submit(struct pb_submitter *submitter, const struct pb_request
     if (pb_pool_is_dead(submitter->pool)) {
         return PB_ECLOSED;
     }
-    int64_t sent_ns = sent_ns_of(submitter->pool, request);
+    int64_t sent_ns = sent_ns_of(submitter, request);
     enum pb_status status = push(submitter, request, sent_ns, ret_ticket);
 
     if (status == PB_EFULL) {
@@ -105,8 +105,8 @@ enum pb_status pb_pool_submit(struct pb_pool *pool, const struct pb_request *req
     }
     struct pb_request sent = *request;
 
-    sent.sent_ns = sent_ns_of(pool, request);
     pb_mutex_lock(&pool->common_lock);
+    sent.sent_ns = sent_ns_of(pool->common, request);
     enum pb_status status = push(pool->common, &sent, sent.sent_ns, ret_ticket);
 
     if (status == PB_EFULL) {

@@ -114,6 +114,32 @@ static void note_first_ok(struct pb_worker *worker, int64_t started_ns, bool *fi
     }
 }
 
+/* Tells what became of the request that this worker has run and decided. */
+static void report_run(struct pb_worker *worker, const struct pb_work *work,
+                       enum pb_outcome outcome, int64_t done_ns)
+{
+    struct pb_pool *pool = worker->pool;
+
+    if (pool->config.done) {
+        struct pb_completion completion = { .request = &worker->current,
+                                            .outcome = outcome,
+                                            .started_ns = work->started_ns,
+                                            .done_ns = done_ns,
+                                            .worker = worker->slot,
+                                            .decider = worker->slot,
+                                            .overflow = work->overflow,
+                                            .demand_ns = work->demand_ns,
+                                            .cpu_ns = work->cpu_ns,
+                                            .operation = work->operation };
+
+        pool->config.done(pool->config.ctx, &completion);
+    } else {
+        /* Nothing between this request and the next: one clock read does for both. */
+        worker->free_since_ns = done_ns;
+    }
+    pb_count_one(&worker->tally.outcomes[outcome]);
+}
+
 /* Runs one request from start to outcome.  False: the worker must leave.  hot */
 static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok)
 {
@@ -139,9 +165,11 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
     if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
         wait_out_stall(worker);
     }
-    int64_t done_ns = pb_pool_now_ns(pool);
+    int64_t done_ns = pb_worker_now_ns(worker);
     uint32_t expected = running;
     bool stays = true;
+
+    done_ns = done_ns > started_ns ? done_ns : started_ns;
 
     /* The decision: from here on no timeout, cancel or kill can have this request. */
     bool mine = atomic_compare_exchange_strong(&worker->run_state, &expected,
@@ -149,23 +177,11 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
 
     atomic_store_explicit(&worker->ticket, 0, memory_order_release);
     if (mine) {
-        struct pb_completion completion = { .request = &worker->current,
-                                            .outcome = (unsigned)outcome <= PB_OUTCOME_ERROR
-                                                           ? outcome
-                                                           : PB_OUTCOME_ERROR,
-                                            .started_ns = started_ns,
-                                            .done_ns = done_ns,
-                                            .worker = worker->slot,
-                                            .decider = worker->slot,
-                                            .overflow = work.overflow,
-                                            .demand_ns = work.demand_ns,
-                                            .cpu_ns = work.cpu_ns,
-                                            .operation = work.operation };
-
+        outcome = (unsigned)outcome <= PB_OUTCOME_ERROR ? outcome : PB_OUTCOME_ERROR;
         /* First the place, then the news of it: who hears may send the next. */
         pb_count_one(&worker->tally.released);
-        pb_report(pool, &completion, &worker->tally);
-        if (completion.outcome == PB_OUTCOME_OK) {
+        report_run(worker, &work, outcome, done_ns);
+        if (outcome == PB_OUTCOME_OK) {
             note_first_ok(worker, started_ns, first_ok);
         }
     } else {
@@ -204,8 +220,12 @@ static void note_session(struct pb_worker *worker, int64_t now_ns)
 static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
 {
     struct pb_pool *pool = worker->pool;
-    int64_t now_ns = pb_pool_now_ns(pool);
     const struct pb_request *request = &worker->current;
+    int64_t now_ns = worker->free_since_ns != 0 ? worker->free_since_ns : pb_worker_now_ns(worker);
+
+    worker->free_since_ns = 0;
+    /* Sent while it worked, or by another thread's clock. */
+    now_ns = now_ns > request->sent_ns ? now_ns : request->sent_ns;
 
     if (cancelled) {
         report_unstarted(worker, PB_OUTCOME_CANCELLED, now_ns);
@@ -225,7 +245,7 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
     if (request->session != 0 && pool->affinity) {
         note_session(worker, now_ns);
     }
-    return run_one(worker, now_ns > request->sent_ns ? now_ns : request->sent_ns, first_ok);
+    return run_one(worker, now_ns, first_ok);
 }
 
 /* Takes a request into `current`; polls for a moment when it holds a searcher's token. */
@@ -241,6 +261,7 @@ static bool find_work(struct pb_worker *worker, bool searching, bool *ret_cancel
         if (pop == PB_POP_GOT) {
             return true;
         }
+        worker->free_since_ns = 0; /* it waits */
         if (pop == PB_POP_UNPUBLISHED && unpublished++ < UNPUBLISHED_LOOKS) {
             __builtin_ia32_pause();
         } else if (pop == PB_POP_UNPUBLISHED) {
@@ -277,6 +298,7 @@ static void work_until_told_to_leave(struct pb_worker *worker)
         if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
             pb_tell_empty(pool);
             wait_out_stall(worker);
+            worker->free_since_ns = 0;
         }
         if (find_work(worker, searching, &cancelled)) {
             if (searching) {
