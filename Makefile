@@ -26,7 +26,7 @@ REVISION := $(shell git describe --always --dirty --abbrev=12 2>/dev/null || ech
 CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. -Itests
 # -ffp-contract=off: schedules are bit-identical whatever the compiler fuses (DESIGN.md, Trust).
 CFLAGS   := -std=c11 -pthread -fno-common -ffp-contract=off $(WARN) $(MODE_$(MODE)) $(EXTRA_CFLAGS)
-LDLIBS   := -lcjson -lz -lm
+LDLIBS   := -lcjson -lz -lm -ldl
 
 # Tests make the n-th allocation or thread fail (tests/support/alloc.h, threads.h).
 comma    := ,
@@ -45,14 +45,18 @@ PEERS    := builtin $(if $(wildcard /usr/include/glib-2.0/glib.h),glib) $(if $(w
             $(if $(wildcard /usr/share/cthreadpool/thpool.c),cthreadpool) \
             $(if $(and $(wildcard /usr/include/oneapi/tbb/task_arena.h),$(shell command -v g++)),tbb)
 PEER_BINS := $(PEERS:%=$(OUT)/bench/peer-%)
+# Drivers of other people's pools (docs/pool-driver.md): those whose library this machine has.
+has       = $(shell pkg-config --exists $(1) 2>/dev/null && echo $(2))
+DRIVERS  := $(call has,glib-2.0,glib) $(call has,libuv,libuv)
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers tests/support tests/stress \
+SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers pool/drivers tests/support tests/stress \
               tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
 ifeq ($(MODE),release)
 PROGRAM  := $(B)/poolbench
 else
 PROGRAM  := $(OUT)/poolbench
 endif
+DRIVER_SO := $(DRIVERS:%=$(dir $(PROGRAM))drivers/%.so)
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
@@ -65,7 +69,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: install-build ## build the program (build/poolbench) and the static library
-	@$(MAKE) -s --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a $(DRIVER_SO)
 
 run: install-run build ## install what is missing, build, and do the main job: run, judge, chart and tune a scenario
 	@tools/main-job $(PROGRAM)
@@ -79,7 +83,7 @@ unit: $(OUT)/unit-tests ## the unit tests alone (T=queue runs a part)
 stress: $(OUT)/stress-tests ## threads against each other (T=... runs a part)
 	@PB_TEST='$(T)' $(OUT)/stress-tests
 
-cli-tests: $(PROGRAM) ## the program as a user runs it
+cli-tests: $(PROGRAM) $(DRIVER_SO) ## the program as a user runs it
 	@PB_PROGRAM=$(abspath $(PROGRAM)) tests/cli/run-all $(T)
 
 asan: ## unit and stress tests under AddressSanitizer and UBSan
@@ -136,6 +140,14 @@ $(OUT)/libpoolbench.a: $(LIB_OBJ)
 $(PROGRAM): $(CLI_OBJ) $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+
+DRIVER_PC_glib  := glib-2.0
+DRIVER_PC_libuv := libuv
+$(DRIVER_SO): $(dir $(PROGRAM))drivers/%.so: pool/drivers/%.c include/poolbench/pool_driver.h Makefile
+	@mkdir -p $(@D)
+	$(call say,DRIVER,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(DRIVER_PC_$*))) $(CFLAGS) \
+	  -fPIC -fvisibility=hidden -shared -o $@ $< $(shell pkg-config --libs $(DRIVER_PC_$*))
 
 $(OUT)/unit-tests: $(UNIT_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)

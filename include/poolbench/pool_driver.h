@@ -56,6 +56,10 @@ struct pb_driver_config {
     uint32_t slots; /* at least size + max_overflow: the numbers that `run` may be given */
     int64_t overflow_ttl_ns, checkout_timeout_ns, operation_timeout_ns;
     bool lifo;
+    /* With PB_CAN_OVERFLOW, called by the driver when an overflow thread has started (true) or is
+     * about to end (false): told(teller, up); any thread, holding no lock of the driver. */
+    void (*told)(void *teller, bool up);
+    void *teller;
 };
 
 enum pb_driver_answer {
