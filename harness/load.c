@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "harness/driver.h"
 #include "harness/load_internal.h"
 #include "harness/pacing.h"
 #include "harness/record.h"
@@ -17,6 +18,13 @@
 static int64_t earlier(int64_t a_ns, int64_t b_ns)
 {
     return a_ns < b_ns ? a_ns : b_ns;
+}
+
+static const struct pb_pool_driver *driver_of(const struct pb_load *load)
+{
+    const struct pb_driver *driver = load->config.scenario->driver;
+
+    return driver ? driver->table : NULL;
 }
 
 static void pool_config_of(const struct pb_load_config *config, struct pb_pool_config *ret_config)
@@ -254,7 +262,7 @@ static enum pb_status make_pool(struct pb_load *load, struct pb_pool_config *poo
     pool->event = on_pool_event;
     pool->ctx = load;
     pb_pacing_prepare_thread();
-    enum pb_status status = pb_backend_open(&load->backend, pool, err);
+    enum pb_status status = pb_backend_open(&load->backend, driver_of(load), pool, err);
 
     if (slack_ns > 0) {
         (void)prctl(PR_SET_TIMERSLACK, (unsigned long)slack_ns, 0UL, 0UL, 0UL);

@@ -65,6 +65,8 @@ PB_MUST_USE enum pb_status pb_load_run(struct pb_load *load, struct pb_error *er
 /* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), or 1 s
  * after a stop; the rest is cancelled.  The pool takes nothing afterwards. */
 void pb_load_drain(struct pb_load *load);
+/* PB_OK, or what the driver of the pool did that it must not: then the load measured nothing. */
+PB_MUST_USE enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err);
 /* The pool it drives, for looking at it and for disturbing it: harness/backend.h. */
 struct pb_backend *pb_load_backend(struct pb_load *load);
 

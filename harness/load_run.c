@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "harness/driver.h"
 #include "harness/load_internal.h"
 #include "harness/pacing.h"
 
@@ -235,6 +236,15 @@ static void end_faults(struct pb_load *load)
     pb_mutex_unlock(&load->lock);
 }
 
+enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err)
+{
+    const char *fault = pb_backend_fault(&load->backend);
+
+    return fault ? pb_fail(err, PB_ENOTSUP, "driver %s cannot be used: %s",
+                           load->config.scenario->driver->table->name, fault)
+                 : PB_OK;
+}
+
 enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
 {
     bool has_faults = load->config.scenario->fault_count > 0;
@@ -263,6 +273,9 @@ enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
     end_faults(load);
     if (has_faults) {
         (void)pthread_join(faults, NULL);
+    }
+    if (status == PB_OK) {
+        status = pb_load_check(load, err);
     }
     if (status == PB_OK && atomic_load(&load->failed)) {
         status = pb_fail(err, PB_ECLOSED, "the pool takes no more requests");

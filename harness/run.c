@@ -141,6 +141,7 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     PB_TRY(pb_recorder_start(run->recorder, err));
     PB_TRY(pb_load_run(run->load, err));
     pb_load_drain(run->load);
+    PB_TRY(pb_load_check(run->load, err));
     evidence->elapsed_ns = pb_now_ns() - pb_load_start_ns(run->load);
     pb_recorder_stop(run->recorder);
     pb_monitor_stop(run->monitor, &evidence->monitor);

@@ -22,6 +22,8 @@
 #include "base/json.h"
 #include "base/problems.h"
 
+struct pb_driver;
+
 #define PB_PHASES_MAX     32
 #define PB_OPERATIONS_MAX 32
 #define PB_FAULTS_MAX     64
@@ -254,6 +256,7 @@ const char *pb_profile_name(enum pb_profile profile);
 
 /* The pool part, in the units of poolbench/pool.h. */
 struct pb_scenario_pool {
+    char *driver;    /* "builtin", a name, or a path; owned */
     int64_t profile; /* enum pb_profile */
     int64_t size, max_overflow, queue_limit;
     int64_t min_size;  /* least core workers of a live change and of the tuner */
@@ -320,6 +323,7 @@ struct pb_scenario {
     char *path;        /* of the file; NULL: none */
     int64_t seed;      /* 0 .. 2^53 - 1 */
     struct pb_scenario_pool pool;
+    struct pb_driver *driver; /* behind pool.driver; owned; NULL: the built-in pool */
     const struct pb_workload_kind *workload;
     struct pb_scenario_worker worker; /* with PB_PROFILE_PROCESS */
     struct pb_operation operations[PB_OPERATIONS_MAX];
@@ -373,6 +377,11 @@ double pb_scenario_mean_service_ns(const struct pb_scenario *scenario);
 double pb_scenario_mean_cpu_ns(const struct pb_scenario *scenario);
 /* Whether a fault kills workers, so that there is something to recover from. */
 bool pb_scenario_kills_workers(const struct pb_scenario *scenario);
+/* In the effective settings' pool: the names of those that the driver does not have. */
+#define PB_NOT_BY_DRIVER "x-not_by_this_driver"
+/* Whether the pool that is driven has this setting at all; what it has not is no part of the
+ * effective settings. */
+bool pb_scenario_holds(const struct pb_scenario *scenario, const char *path);
 /* The config of the pool that this scenario describes, without callbacks. */
 void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_config *ret_config);
 

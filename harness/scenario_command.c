@@ -70,8 +70,7 @@ static char *home_folder(const struct pb_scenario *scenario)
     return here && *folder ? pb_path_join(here, folder) : (here ? strdup(here) : NULL);
 }
 
-/* Makes `*path` whole, seen from the scenario file's folder. */
-static void make_whole(struct pb_binder *binder, char **path)
+void pb_bind_whole_path(struct pb_binder *binder, char **path)
 {
     const char *name = *path;
 
@@ -98,7 +97,7 @@ static void bind_folder(struct pb_binder *binder)
     struct pb_scenario_worker *worker = &binder->scenario->worker;
 
     if (worker->folder) {
-        make_whole(binder, &worker->folder);
+        pb_bind_whole_path(binder, &worker->folder);
         return;
     }
     worker->folder = home_folder(binder->scenario);
@@ -165,7 +164,7 @@ static void bind_program(struct pb_binder *binder, const struct pb_spot *spot)
                         "begins with an empty text: the first is "
                         "the program");
     } else if (strchr(worker->argv[0], '/')) {
-        make_whole(binder, &worker->argv[0]);
+        pb_bind_whole_path(binder, &worker->argv[0]);
     }
 }
 

@@ -47,6 +47,9 @@ static bool absent(const struct pb_field *field, union pb_value value)
 /* Rows that say nothing of this scenario: they are of worker processes, or of commands alone. */
 static bool pointless(const struct pb_binder *binder, const struct pb_field *field)
 {
+    if (!pb_scenario_holds(binder->scenario, field->path)) {
+        return true;
+    }
     if (strcmp(field->path, "workload.wire") == 0) {
         return binder->scenario->workload != &pb_workload_command;
     }
@@ -202,6 +205,25 @@ static void put_complex(struct pb_binder *binder, cJSON *tree, const struct pb_f
     }
 }
 
+/* Names of the pool's settings that do not hold, as a note that the loader lets stand. */
+static void put_not_held(struct pb_binder *binder, cJSON *tree)
+{
+    cJSON *list = cJSON_CreateArray();
+    const struct pb_field *field;
+
+    for (size_t i = 0; list && (field = pb_field_at(i)) != NULL; i++) {
+        if (!pb_scenario_holds(binder->scenario, field->path)) {
+            cJSON *name = cJSON_CreateString(field->path + strlen("pool."));
+
+            if (!name || !cJSON_AddItemToArray(list, name)) {
+                cJSON_Delete(name);
+                pb_bind_no_memory(binder);
+            }
+        }
+    }
+    put(binder, tree, "pool." PB_NOT_BY_DRIVER, list);
+}
+
 /* In the table's order, so that it reads as a scenario file, and is one. */
 void pb_bind_effective(struct pb_binder *binder)
 {
@@ -221,5 +243,8 @@ void pb_bind_effective(struct pb_binder *binder)
         } else if (field->home == PB_HOME_OPERATION && !strchr(field->path, '[')) {
             put_field(binder, tree, field, &binder->base, field->path);
         }
+    }
+    if (binder->scenario->driver) {
+        put_not_held(binder, tree);
     }
 }

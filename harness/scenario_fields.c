@@ -83,6 +83,9 @@ static const struct pb_field fields[] = {
 
     { "pool.preset", KIND(COMPLEX), .choices = presets,
       .help = "a set of values known elsewhere; fields beside it win" },
+    { "pool.driver", POOL(TEXT, driver), .def = "builtin", .max = 4000,
+      .help = "which pool: builtin, glib, libuv, or a driver of your own as ./mypool.so "
+              "(docs/pool-driver.md)" },
     { "pool.profile", POOL(CHOICE, profile), .def = "thread", .choices = profiles,
       .help = "what a worker is: a thread of poolbench, or a process; type command takes process" },
     { "pool.size", POOL(INTEGER, size), .def = "10", RANGE(1, PB_POOL_MAX_SIZE), .tunable = true,

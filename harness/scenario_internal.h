@@ -197,13 +197,20 @@ int pb_bind_choice(struct pb_binder *binder, const cJSON *node, const struct pb_
 
 /* --- The parts --- */
 
-void pb_override_apply(struct pb_binder *binder);  /* scenario_override.c */
-void pb_bind_pool(struct pb_binder *binder);       /* scenario_pool.c */
+void pb_override_apply(struct pb_binder *binder); /* scenario_override.c */
+void pb_bind_pool(struct pb_binder *binder);      /* scenario_pool.c */
+/* scenario_driver.c: loads the pool's driver and refuses what it cannot do; the same for faults,
+ * and for a field that is to vary, under `path` in messages: false when it is refused. */
+void pb_bind_driver(struct pb_binder *binder, const struct pb_spot *pool);
+void pb_bind_driver_faults(struct pb_binder *binder);
+bool pb_bind_driver_varies(struct pb_binder *binder, const cJSON *node, const char *path);
 struct pb_dist pb_bind_constant(int64_t value_ns); /* scenario_dist.c */
 void pb_bind_workload(struct pb_binder *binder);   /* scenario_workload.c */
 /* scenario_command.c: the profile that the workload wants; the worker processes' program; the
  * request of one operation, with checks of what does not go together. */
 void pb_bind_profile(struct pb_binder *binder, const struct pb_spot *pool);
+/* Makes `*path` whole, seen from the scenario file's folder. */
+void pb_bind_whole_path(struct pb_binder *binder, char **path);
 void pb_bind_worker(struct pb_binder *binder, const struct pb_spot *spot);
 /* What a request of this type does not take, NULL-terminated. */
 const char *const *pb_bind_foreign(const struct pb_binder *binder);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/driver.h"
 #include "harness/scenario_internal.h"
 
 static const char *const origin_names[] = {
@@ -73,6 +74,8 @@ void pb_scenario_free(struct pb_scenario *scenario)
     free(scenario->path);
     free_lists(scenario);
     pb_scenario_worker_done(&scenario->worker);
+    free(scenario->pool.driver);
+    pb_driver_close(scenario->driver);
     free_tune(&scenario->tune);
     free_overrides(scenario->overrides, scenario->override_count);
     pb_json_free(scenario->document);
@@ -155,6 +158,7 @@ static void bind_references(struct pb_binder *binder)
 {
     if (binder->scenario->phase_count > 0) {
         pb_bind_faults(binder);
+        pb_bind_driver_faults(binder);
         pb_bind_slo(binder);
         pb_bind_aborts(binder);
     }

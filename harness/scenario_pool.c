@@ -118,6 +118,7 @@ void pb_bind_pool(struct pb_binder *binder)
     pb_bind_fields(binder, &spot, PB_HOME_SCENARIO, binder->scenario, false);
     pb_bind_profile(binder, &spot);
     bind_recycle(binder, &spot);
+    pb_bind_driver(binder, &spot);
     if (pool->health_check_interval_ns < 0) {
         pool->health_check_interval_ns =
             pool->profile == PB_PROFILE_PROCESS ? PROCESS_CHECK_INTERVAL_NS : 0;

@@ -196,6 +196,9 @@ static void bind_vary(struct pb_binder *binder, const cJSON *node)
         refuse_path(binder, node, path);
         return;
     }
+    if (!pb_bind_driver_varies(binder, node, path)) {
+        return;
+    }
     if (tune->vary_count == PB_VARY_MAX) {
         pb_bind_name_problem(binder, node, path, "at most %d fields can vary", PB_VARY_MAX);
         return;

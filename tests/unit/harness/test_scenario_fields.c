@@ -41,7 +41,11 @@ static void check_text(const struct pb_field *field, const char *text)
 
     ck_assert_msg(pb_value_read(field, json, &again, &err) == PB_OK, "%s: %s", field->path,
                   err.text);
-    ck_assert_int_eq(0, memcmp(&value, &again, sizeof(value)));
+    if (field->type == PB_FIELD_TEXT) {
+        ck_assert_str_eq(value.text, again.text);
+    } else {
+        ck_assert_int_eq(0, memcmp(&value, &again, sizeof(value)));
+    }
     cJSON_Delete(json);
 }
 
