@@ -48,9 +48,11 @@ PEER_BINS := $(PEERS:%=$(OUT)/bench/peer-%)
 # Drivers of other people's pools (docs/pool-driver.md): those whose library this machine has.
 has       = $(shell pkg-config --exists $(1) 2>/dev/null && echo $(2))
 DRIVERS  := $(call has,glib-2.0,glib) $(call has,libuv,libuv)
+# Programs that tests start: children that misbehave on command.
+TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(OUT)/programs/%,$(wildcard tests/programs/*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers pool/drivers tests/support tests/stress \
-              tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
+SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers pool/drivers tests/support \
+              tests/stress tests/programs tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
 ifeq ($(MODE),release)
 PROGRAM  := $(B)/poolbench
 else
@@ -153,9 +155,14 @@ $(OUT)/unit-tests: $(UNIT_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
 
-$(OUT)/stress-tests: $(STRESS_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a
+$(OUT)/stress-tests: $(STRESS_SRC:%.c=$(OUT)/%.o) $(OUT)/libpoolbench.a | $(TEST_PROGRAMS)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(WRAP) -o $@ $^ -lcheck -lsubunit -lrt $(LDLIBS)
+
+$(OUT)/programs/%: $(OUT)/tests/programs/%.o $(OUT)/libpoolbench.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/bench/%: $(OUT)/bench/%.o $(OUT)/bench/support.o $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)

@@ -48,6 +48,7 @@ enum pb_slot_state {
 
 struct pb_token {
     _Atomic uint32_t set;
+    _Atomic int32_t fd_plus_1; /* 0: nobody has asked for it yet */
     const struct pb_clock *clock;
 };
 

@@ -73,8 +73,11 @@ PB_MUST_USE enum pb_status pb_process_start(const struct pb_process_config *conf
                                             struct pb_error *err);
 
 /* Sends a request on a lane and waits for its answer or for the token.  `command` is a name,
- * `args` a JSON value's text (NULL: none).  The reply's payload is NULL with `ret_reply->payload`
- * not wanted: pass `want_payload` false. */
+ * `args` a JSON value's text (NULL: none).  On the wire requests are numbered by the process
+ * itself, so that a late answer cannot be taken for another's; `id` is the caller's number for it,
+ * which the child is told beside (`index`, in frames) and which may come again.  The payload is
+ * NULL where it is not wanted or there is no memory for it; a request for which there is no memory
+ * is ANSWERED with PB_OUTCOME_ERROR. */
 enum pb_call pb_process_call(struct pb_process *process, uint32_t lane, struct pb_token *token,
                              uint64_t id, const char *command, const char *args, bool want_payload,
                              struct pb_reply *ret_reply);

@@ -1,6 +1,5 @@
 #include <stdlib.h>
 
-#include "pool/futex.h"
 #include "pool/pool_internal.h"
 #include "pool/token.h"
 
@@ -14,18 +13,10 @@ struct pb_token *pb_token_new(void)
     return token;
 }
 
-void pb_token_set(struct pb_token *token)
-{
-    atomic_store_explicit(&token->set, 1, memory_order_release);
-    pb_futex_wake(&token->set);
-}
-
-void pb_token_reset(struct pb_token *token)
-{
-    atomic_store_explicit(&token->set, 0, memory_order_relaxed);
-}
-
 void pb_token_free(struct pb_token *token)
 {
-    free(token);
+    if (token) {
+        pb_token_close(token);
+        free(token);
+    }
 }
