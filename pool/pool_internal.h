@@ -130,6 +130,13 @@ struct pb_settings {
     int64_t overflow_after_ns;
 };
 
+/* Whether a searcher on one CPU lets others run before it parks: search.c. */
+struct pb_yield {
+    _Atomic uint32_t misses;   /* of the last yields, one after the other */
+    _Atomic uint32_t trial_in; /* after so many: searches until the next try */
+    _Atomic uint32_t trial;    /* what trial_in begins with */
+};
+
 struct pb_submitter {
     struct pb_tally tally;  /* rejections */
     uint64_t released_seen; /* cached sum: too small at most, which only makes it look again */
@@ -172,6 +179,7 @@ struct pb_pool {
     /* Read on every submit, written when workers park and wake. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t idle_count; /* Dekker partner of ring.tail */
     _Atomic uint32_t searchers; /* workers awake and looking; each owns its unit */
+    struct pb_yield yield;
     _Alignas(PB_CACHELINE) struct pb_mutex idle_lock;
     struct pb_worker *idle_oldest PB_GUARDED_BY(idle_lock);
     struct pb_worker *idle_newest PB_GUARDED_BY(idle_lock);
@@ -273,6 +281,17 @@ struct pb_worker *pb_idle_of_worker_locked(struct pb_pool *pool, uint32_t number
 /* Put on the list, or taken off it. */
 void pb_idle_mark_locked(struct pb_pool *pool, uint32_t slot, bool idle)
     PB_REQUIRES(pool->idle_lock);
+
+/* search.c: looking for work. */
+/* Takes a request into `current`; polls for a moment when it holds a searcher's token. */
+bool pb_find_work(struct pb_worker *worker, bool searching, bool *ret_cancelled);
+/* With nobody searching, a worker that has just become free does for a moment: true, and it holds
+ * the token. */
+bool pb_become_searcher(struct pb_worker *worker);
+/* Its parts on one CPU: whether to yield now, and what came of it: `found` requests in `took_ns`.
+ */
+bool pb_yield_is_due(struct pb_yield *yield);
+void pb_yield_judge(struct pb_yield *yield, uint64_t found, int64_t took_ns);
 
 /* worker.c */
 void *pb_worker_main(void *arg);

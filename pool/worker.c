@@ -1,13 +1,8 @@
-#include <sched.h>
 #include <stdio.h>
 
 #include "pool/futex.h"
 #include "pool/pool_internal.h"
 
-/* A searcher's pauses double from 1 to 32: about 2 us in all. */
-#define POLL_PAUSE_MAX 32
-/* Looks at a request whose producer has not written it yet, before letting it run. */
-#define UNPUBLISHED_LOOKS 64
 /* A stall is slept out in naps, so that stopping the pool need not wait for its end. */
 #define STALL_NAP_NS (20 * PB_NS_PER_MS)
 
@@ -248,46 +243,6 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
     return run_one(worker, now_ns, first_ok);
 }
 
-/* Takes a request into `current`; polls for a moment when it holds a searcher's token. */
-static bool find_work(struct pb_worker *worker, bool searching, bool *ret_cancelled)
-{
-    struct pb_pool *pool = worker->pool;
-    int rounds = searching ? pool->poll_rounds : 0, unpublished = 0;
-
-    for (int round = 0;;) {
-        enum pb_pop pop =
-            pb_ring_pop(&pool->ring, &worker->ticket, &worker->current, ret_cancelled);
-
-        if (pop == PB_POP_GOT) {
-            return true;
-        }
-        worker->free_since_ns = 0; /* it waits */
-        if (pop == PB_POP_UNPUBLISHED && unpublished++ < UNPUBLISHED_LOOKS) {
-            __builtin_ia32_pause();
-        } else if (pop == PB_POP_UNPUBLISHED) {
-            /* Its producer was interrupted between two instructions: let it run. */
-            (void)sched_yield();
-            unpublished = 0;
-        } else if (round++ >= rounds ||
-                   atomic_load_explicit(&pool->stopping, memory_order_relaxed)) {
-            return false;
-        } else {
-            for (int i = 0; i < (1 << (round < 5 ? round : 5)) && i < POLL_PAUSE_MAX; i++) {
-                __builtin_ia32_pause();
-            }
-        }
-    }
-}
-
-/* With nobody searching, the worker that just became free does for a moment. */
-static bool become_searcher(struct pb_pool *pool)
-{
-    uint32_t none = 0;
-
-    return pool->poll_rounds > 0 && atomic_load(&pool->searchers) == 0 &&
-           atomic_compare_exchange_strong(&pool->searchers, &none, 1);
-}
-
 static void work_until_told_to_leave(struct pb_worker *worker)
 {
     struct pb_pool *pool = worker->pool;
@@ -300,13 +255,13 @@ static void work_until_told_to_leave(struct pb_worker *worker)
             wait_out_stall(worker);
             worker->free_since_ns = 0;
         }
-        if (find_work(worker, searching, &cancelled)) {
+        if (pb_find_work(worker, searching, &cancelled)) {
             if (searching) {
                 searching = false;
                 pb_stop_searching(pool);
             }
             stays = serve(worker, cancelled, &first_ok);
-        } else if (!searching && become_searcher(pool)) {
+        } else if (!searching && pb_become_searcher(worker)) {
             searching = true;
         } else {
             if (searching) {

@@ -2,8 +2,8 @@
  * peer-NAME WORKERS one|split MILLISECONDS [VARIANT] - measures one pool in one placement and
  * prints the figures of enum pb_peer_figure on one line.
  *
- * one: generator and workers share the first CPU.  split: the generator has the first CPU, all
- * other threads the second.
+ * one: the process has the first CPU and no other.  split: it has two; the generator is placed on
+ * the first, all other threads on the second.
  */
 #include <dirent.h>
 #include <pthread.h>
@@ -282,7 +282,7 @@ int main(int argc, char **argv)
         }
     }
     pb_pacing_prepare_thread();
-    pb_bench_pin(&generator.cpus, generator.split ? 1 : 0);
+    pb_bench_pin(&generator.cpus, generator.split ? -1 : 0);
     if (!pb_peer_open(generator.workers, argc > 4 ? argv[4] : "", &why)) {
         die(why);
     }
