@@ -142,11 +142,11 @@ static void relabel_all_locked(struct pb_pool *pool)
 {
     uint32_t core = 0;
 
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        struct pb_worker *worker = &pool->workers[i];
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        struct pb_group *group = &pool->groups[i];
 
-        if (worker->state == PB_SLOT_ALIVE || worker->state == PB_SLOT_STARTING) {
-            atomic_store(&worker->overflow, core >= pool->settings.size);
+        if (group->state == PB_GROUP_ALIVE || group->state == PB_GROUP_STARTING) {
+            atomic_store(&group->overflow, core >= pool->settings.size);
             core++;
         }
     }
@@ -160,7 +160,7 @@ static void settle_counts_locked(struct pb_pool *pool)
     uint32_t missing = allowed > present ? allowed - present : 0;
 
     /* Nobody stands in for a worker that is not wanted any more. */
-    pool->owed = pool->owed < missing ? pool->owed : missing;
+    pb_trim_owed_locked(pool, missing);
     relabel_all_locked(pool);
     pb_update_limit_locked(pool);
 }

@@ -2,6 +2,7 @@
 
 #include "pool/futex.h"
 #include "pool/pool_internal.h"
+#include "pool/token.h"
 
 /* The timer sleeps at least so long, however short the timeouts are. */
 #define TIMER_REST_NS (20 * PB_NS_PER_US)
@@ -37,14 +38,15 @@ void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
     report_unlocked(pool, &completion);
 }
 
-/* The place of a decided request is given back before its worker is back, because the worker no
- * longer counts as alive. */
+/* The place of a decided request is given back before its slot is free, when its worker does not
+ * count as alive any longer. */
 static void release_place(struct pb_pool *pool, struct pb_worker *worker)
     PB_REQUIRES(pool->timer_lock);
 static void release_place(struct pb_pool *pool, struct pb_worker *worker)
 {
     pb_mutex_lock(&pool->lock);
-    if (atomic_load(&worker->claimed_ns) != 0 && !worker->gone_running) {
+    if (worker->group->state != PB_GROUP_ALIVE && atomic_load(&worker->claimed_ns) != 0 &&
+        !worker->gone_running) {
         worker->gone_running = true;
         pb_count_one(&pool->timer_tally.released);
     }
@@ -72,15 +74,12 @@ static bool claim_state(struct pb_pool *pool, struct pb_worker *worker, uint32_t
                                         .done_ns = now_ns > started_ns ? now_ns : started_ns,
                                         .worker = worker->slot,
                                         .decider = PB_DECIDER_TIMER,
-                                        .overflow = atomic_load(&worker->overflow),
+                                        .overflow = atomic_load(&worker->group->overflow),
                                         .cpu_ns = -1 };
 
     atomic_store(&worker->claimed_ns, now_ns);
-    if (outcome == PB_OUTCOME_WORKER_LOST) {
-        release_place(pool, worker);
-    }
-    atomic_store_explicit(&worker->token.set, 1, memory_order_release);
-    pb_futex_wake(&worker->token.set);
+    release_place(pool, worker);
+    pb_token_set(&worker->token);
     report_unlocked(pool, &completion);
     /* release: pairs with the acquire in come_back; our reading of `current` is over. */
     atomic_store_explicit(&worker->run_state, (running & ~PB_RUN_MASK) | PB_RUN_RELEASED,
@@ -245,40 +244,11 @@ void pb_pool_stall(struct pb_pool *pool, int64_t until_ns)
     atomic_store(&pool->stall_until_ns, until_ns);
 }
 
-/* Takes the `ordinal`-th alive worker out of the count; NULL: fewer are alive.  `ret_parked`: it
- * was on the idle list, and is owed a message. */
-static struct pb_worker *mark_killed(struct pb_pool *pool, uint32_t ordinal, bool *ret_parked)
-{
-    struct pb_worker *worker = NULL;
-
-    pb_mutex_lock(&pool->lock);
-    for (uint32_t i = 0; i < pool->slots && !worker; i++) {
-        if (pool->workers[i].state == PB_SLOT_ALIVE && ordinal-- == 0) {
-            worker = &pool->workers[i];
-        }
-    }
-    if (worker) {
-        worker->state = PB_SLOT_GONE;
-        worker->leave_reason = "killed";
-        atomic_store(&worker->must_leave, true);
-        pb_leaves_alive_locked(pool, worker);
-        pool->gone++;
-        pool->owed++;
-        pb_update_limit_locked(pool);
-        *ret_parked = pb_idle_remove(pool, worker);
-    }
-    pb_mutex_unlock(&pool->lock);
-    return worker;
-}
-
-/* What a killed worker runs, or is about to run, is lost. */
-static void take_its_request(struct pb_pool *pool, struct pb_worker *worker)
-    PB_REQUIRES(pool->timer_lock);
-static void take_its_request(struct pb_pool *pool, struct pb_worker *worker)
+void pb_take_its_request(struct pb_pool *pool, struct pb_worker *worker)
 {
     uint32_t state;
 
-    /* The worker moves `head`, then looks at must_leave; we set must_leave, then look at `head`,
+    /* The worker moves `head`, then looks at must_leave; must_leave was set, now we look at `head`,
      * which makes its ticket known: so one sees the other. */
     (void)atomic_load(&pool->ring.head);
     while (((state = atomic_load(&worker->run_state)) & PB_RUN_MASK) == PB_RUN_NONE &&
@@ -286,33 +256,4 @@ static void take_its_request(struct pb_pool *pool, struct pb_worker *worker)
         (void)sched_yield(); /* a few instructions from its start, or from its end */
     }
     (void)claim_state(pool, worker, state, PB_OUTCOME_WORKER_LOST, pb_pool_now_ns(pool));
-    release_place(pool, worker); /* decided earlier, and the worker not back since */
-}
-
-enum pb_status pb_pool_kill_worker(struct pb_pool *pool, uint32_t ordinal, uint32_t *ret_slot)
-{
-    bool parked = false;
-
-    if (pb_pool_is_dead(pool)) {
-        return PB_ECLOSED;
-    }
-    /* Held to the end: a slot is given to the next worker under timer_lock only. */
-    pb_mutex_lock(&pool->timer_lock);
-    struct pb_worker *worker = mark_killed(pool, ordinal, &parked);
-
-    if (worker && parked) {
-        pb_send_word(worker, PB_WORD_LEAVE);
-    } else if (worker) {
-        take_its_request(pool, worker);
-    }
-    pb_mutex_unlock(&pool->timer_lock);
-    if (!worker) {
-        return PB_ENOENT;
-    }
-    if (ret_slot) {
-        *ret_slot = worker->slot;
-    }
-    pb_ask_keeper(pool);
-    pb_tell_empty(pool);
-    return PB_OK;
 }

@@ -60,20 +60,53 @@ bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker)
     return listed;
 }
 
-struct pb_worker *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
-                                       int64_t *ret_oldest_ns)
+/* Since when all slots of the worker are idle; INT64_MAX: not all of them are. */
+static int64_t idle_since_locked(struct pb_pool *pool, const struct pb_group *group)
+    PB_REQUIRES(pool->idle_lock);
+static int64_t idle_since_locked(struct pb_pool *pool, const struct pb_group *group)
 {
-    pb_mutex_lock(&pool->idle_lock);
-    struct pb_worker *worker = pool->idle_oldest;
+    int64_t since_ns = INT64_MIN;
 
-    *ret_oldest_ns = worker ? worker->idle_since_ns : INT64_MAX;
-    if (worker && worker->idle_since_ns <= idle_before_ns) {
-        unlink_locked(pool, worker);
-    } else {
-        worker = NULL;
+    for (uint32_t lane = 0; lane < pool->threads; lane++) {
+        const struct pb_worker *worker = &group->lanes[lane];
+
+        if (!worker->idle_listed) {
+            return INT64_MAX;
+        }
+        since_ns = worker->idle_since_ns > since_ns ? worker->idle_since_ns : since_ns;
+    }
+    return since_ns;
+}
+
+struct pb_group *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
+                                      int64_t *ret_oldest_ns)
+{
+    struct pb_group *taken = NULL;
+    int64_t oldest_ns = INT64_MAX;
+
+    pb_mutex_lock(&pool->idle_lock);
+    /* Each worker is met once, at its first slot; with one slot each, the first one met is the
+     * oldest. */
+    for (struct pb_worker *worker = pool->idle_oldest; worker; worker = worker->idle_next) {
+        int64_t since_ns = worker->lane == 0 ? idle_since_locked(pool, worker->group) : INT64_MAX;
+
+        if (since_ns < oldest_ns) {
+            oldest_ns = since_ns;
+            taken = worker->group;
+        }
+        if (taken && pool->threads == 1) {
+            break;
+        }
+    }
+    if (oldest_ns > idle_before_ns) {
+        taken = NULL;
+    }
+    for (uint32_t lane = 0; taken && lane < pool->threads; lane++) {
+        unlink_locked(pool, &taken->lanes[lane]);
     }
     pb_mutex_unlock(&pool->idle_lock);
-    return worker;
+    *ret_oldest_ns = oldest_ns;
+    return taken;
 }
 
 /* An idle slot of worker `preferred` (PB_NO_WORKER: none is), else by strategy. */
@@ -165,7 +198,7 @@ bool pb_park(struct pb_worker *worker)
     /* A push since the last look saw nobody idle: this look is for it.  `idle_count` went up before
      * `tail` is read here; the producer moved `tail` before it read `idle_count`. */
     if ((pb_ring_length(&pool->ring) > 0 || atomic_load(&pool->stopping) ||
-         atomic_load(&worker->must_leave)) &&
+         atomic_load(&worker->must_leave) != PB_LEAVE_NOT) &&
         pb_idle_remove(pool, worker)) {
         atomic_fetch_add(&pool->searchers, 1);
         return true;

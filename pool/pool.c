@@ -9,7 +9,10 @@
 
 #include "base/cpus.h"
 #include "pool/pool_internal.h"
+#include "pool/token.h"
 
+/* Everybody looks over all slots now and then. */
+#define MAX_SLOTS   (4 * PB_POOL_MAX_SIZE)
 #define POLL_ROUNDS 12 /* pauses of 1, 2, 4 ... 32 units: about 2 us */
 
 void pb_pool_config_default(struct pb_pool_config *ret_config)
@@ -25,6 +28,14 @@ void pb_pool_config_default(struct pb_pool_config *ret_config)
         .operation_timeout_ns = 60 * PB_NS_PER_S,
         .init_timeout_ns = 30 * PB_NS_PER_S,
         .stuck_after_ns = 1 * PB_NS_PER_S,
+        .prepare = PB_PREPARE_PARALLEL,
+        .prepare_timeout_ns = 30 * PB_NS_PER_S,
+        .health_check_timeout_ns = 5 * PB_NS_PER_S,
+        .max_health_failures = 3,
+        .restart_delay_ns = 10 * PB_NS_PER_MS,
+        .restart_max_delay_ns = 1 * PB_NS_PER_S,
+        .restart_window_ns = 10 * PB_NS_PER_S,
+        .max_restarts = 100,
     };
 }
 
@@ -40,6 +51,7 @@ static enum pb_status check_config(const struct pb_pool_config *config, struct p
         { "max_stuck", config->max_stuck, 0, PB_POOL_MAX_SIZE },
         { "max_size", config->max_size, 0, 2 * PB_POOL_MAX_SIZE },
         { "max_queue_limit", config->max_queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
+        { "threads_per_worker", config->threads_per_worker, 1, PB_POOL_MAX_THREADS },
         { "strategy", (int64_t)config->strategy, 0, PB_STRATEGY_COUNT - 1 },
         { "overflow_ttl_ns", config->overflow_ttl_ns, 0, INT64_MAX / 4 },
         { "overflow_after_ns", config->overflow_after_ns, 0, INT64_MAX / 4 },
@@ -48,6 +60,12 @@ static enum pb_status check_config(const struct pb_pool_config *config, struct p
         { "init_timeout_ns", config->init_timeout_ns, 1, INT64_MAX / 4 },
         { "affinity_ttl_ns", config->affinity_ttl_ns, 0, INT64_MAX / 4 },
         { "stuck_after_ns", config->stuck_after_ns, 1, INT64_MAX / 4 },
+        { "prepare", (int64_t)config->prepare, 0, PB_PREPARE_COUNT - 1 },
+        { "prepare_timeout_ns", config->prepare_timeout_ns, 1, INT64_MAX / 4 },
+        { "restart_delay_ns", config->restart_delay_ns, 0, INT64_MAX / 4 },
+        { "restart_max_delay_ns", config->restart_max_delay_ns, 0, INT64_MAX / 4 },
+        { "restart_window_ns", config->restart_window_ns, 0, INT64_MAX / 4 },
+        { "max_restarts", config->max_restarts, 0, PB_POOL_MAX_QUEUE_LIMIT },
     };
 
     for (size_t i = 0; i < PB_ARRAY_LEN(ranges); i++) {
@@ -56,6 +74,15 @@ static enum pb_status check_config(const struct pb_pool_config *config, struct p
                            ranges[i].name, (long long)ranges[i].value, (long long)ranges[i].min,
                            (long long)ranges[i].max);
         }
+    }
+    if (pb_pool_config_slots(config) > MAX_SLOTS ||
+        config->size * config->threads_per_worker > PB_POOL_MAX_SIZE) {
+        return pb_fail(
+            err, PB_EINVAL,
+            "pool: %u workers of %u threads, %u slots in all, are too many: it must be at "
+            "most %d threads of core workers, and %d slots",
+            config->size, config->threads_per_worker, pb_pool_config_slots(config),
+            PB_POOL_MAX_SIZE, MAX_SLOTS);
     }
     if (!config->run) {
         return pb_fail(err, PB_EINVAL, "pool: run is NULL: it must be a function");
@@ -104,29 +131,51 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+static void number_workers(struct pb_pool *pool)
+{
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        struct pb_group *group = &pool->groups[i];
+
+        group->pool = pool;
+        group->number = i;
+        group->lanes = &pool->workers[(size_t)i * pool->threads];
+    }
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        struct pb_worker *worker = &pool->workers[i];
+
+        worker->pool = pool;
+        worker->group = &pool->groups[i / pool->threads];
+        worker->slot = i;
+        worker->lane = i % pool->threads;
+        worker->token.clock = pool->clock;
+        pb_fast_clock_init(&worker->fast_clock, pool->fast_clock);
+    }
+}
+
 static enum pb_status make_memory(struct pb_pool *pool)
 {
     const struct pb_pool_config *config = &pool->config;
 
     pool->room_workers = larger(config->max_size, config->size + config->max_overflow);
     pool->room_queue = larger(config->max_queue_limit, config->queue_limit);
+    pool->threads = config->threads_per_worker;
     pool->slots = pb_pool_config_slots(config);
+    pool->group_count = pool->slots / pool->threads;
     pool->workers = zeroed(PB_CACHELINE, pool->slots * sizeof(*pool->workers));
+    pool->groups = zeroed(PB_CACHELINE, pool->group_count * sizeof(*pool->groups));
     pool->last_chosen = pool->slots - 1; /* the next one is the first */
     pool->idle_bits = calloc(pool->slots / 64 + 1, sizeof(*pool->idle_bits));
     if (config->affinity_ttl_ns > 0) {
         pool->affinity = pb_affinity_new(config->affinity_ttl_ns);
     }
-    if (!pool->workers || !pool->idle_bits || (config->affinity_ttl_ns > 0 && !pool->affinity)) {
+    if (!pool->workers || !pool->groups || !pool->idle_bits ||
+        (config->affinity_ttl_ns > 0 && !pool->affinity)) {
         return PB_ENOMEM;
     }
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        pool->workers[i].pool = pool;
-        pool->workers[i].slot = i;
-        pool->workers[i].token.clock = pool->clock;
-        pb_fast_clock_init(&pool->workers[i].fast_clock, pool->fast_clock);
-    }
-    PB_TRY(pb_ring_init(&pool->ring, (uint64_t)pool->room_workers + pool->room_queue));
+    number_workers(pool);
+    PB_TRY(pb_restarts_init(pool));
+    PB_TRY(
+        pb_ring_init(&pool->ring, (uint64_t)pool->room_workers * pool->threads + pool->room_queue));
     PB_TRY(make_living_page(pool));
     return pb_pool_attach(pool, NULL, &pool->common);
 }
@@ -143,6 +192,11 @@ static void free_memory(struct pb_pool *pool)
         (void)munmap(pool->living, sizeof(*pool->living));
     }
     pb_ring_done(&pool->ring);
+    pb_restarts_done(pool);
+    for (uint32_t i = 0; pool->workers && i < pool->slots; i++) {
+        pb_token_close(&pool->workers[i].token);
+    }
+    free(pool->groups);
     free(pool->workers);
     free(pool->idle_bits);
     pb_affinity_free(pool->affinity);
@@ -153,34 +207,6 @@ static void free_memory(struct pb_pool *pool)
     pb_mutex_done(&pool->timer_lock);
     pb_mutex_done(&pool->idle_lock);
     free(pool);
-}
-
-/* Starts the core workers and waits until all of them are ready. */
-static enum pb_status start_workers(struct pb_pool *pool, struct pb_error *err)
-{
-    int64_t deadline_ns = pb_now_ns() + pool->config.init_timeout_ns;
-
-    if (pool->config.lazy) {
-        return PB_OK;
-    }
-    for (uint32_t i = 0; i < pool->config.size; i++) {
-        if (pb_start_worker(pool) != PB_OK) {
-            return pb_fail(err, PB_ESYS, "pool: worker thread %u of %u cannot be created", i + 1,
-                           pool->config.size);
-        }
-    }
-    pb_mutex_lock(&pool->lock);
-    while (pool->alive < pool->config.size &&
-           pb_cond_wait_until(&pool->changed, &pool->lock, deadline_ns)) {
-    }
-    uint32_t alive = pool->alive;
-
-    pb_mutex_unlock(&pool->lock);
-    if (alive < pool->config.size) {
-        return pb_fail(err, PB_ETIMEDOUT, "pool: only %u of %u workers were ready in time", alive,
-                       pool->config.size);
-    }
-    return PB_OK;
 }
 
 static enum pb_status start_services(struct pb_pool *pool, struct pb_error *err)
@@ -213,6 +239,10 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
         return pb_fail(err, PB_ENOMEM, "pool: no memory");
     }
     pool->config = *config;
+    if (config->hooks) {
+        pool->hooks = *config->hooks;
+    }
+    pool->config.hooks = &pool->hooks; /* the caller's need not stay */
     pool->clock = config->clock ? config->clock : pb_clock_real();
     pool->real_time = pool->clock == pb_clock_real();
     pool->fast_clock = pool->real_time && pb_fast_clock_usable();
@@ -232,7 +262,7 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     pb_mutex_lock(&pool->lock);
     pb_update_limit_locked(pool);
     pb_mutex_unlock(&pool->lock);
-    status = start_workers(pool, err);
+    status = pb_start_core(pool, err);
     if (status == PB_OK) {
         status = start_services(pool, err);
     }
@@ -317,11 +347,10 @@ enum pb_status pb_pool_drain(struct pb_pool *pool, int64_t deadline_ns)
 static void dismiss(struct pb_pool *pool)
 {
     atomic_store(&pool->stopping, true);
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        if (pb_idle_remove(pool, &pool->workers[i])) {
-            pb_send_word(&pool->workers[i], PB_WORD_LEAVE);
-        }
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        pb_group_wake(&pool->groups[i]);
     }
+    pb_stop_starts(pool);
     pb_mutex_lock(&pool->timer_lock);
     pb_cond_broadcast(&pool->timer_cond);
     pb_mutex_unlock(&pool->timer_lock);
@@ -337,8 +366,8 @@ static void dismiss(struct pb_pool *pool)
 static bool all_ended_locked(const struct pb_pool *pool) PB_REQUIRES(pool->lock);
 static bool all_ended_locked(const struct pb_pool *pool)
 {
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        if (pool->workers[i].state != PB_SLOT_FREE && pool->workers[i].state != PB_SLOT_ENDED) {
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        if (pool->groups[i].state != PB_GROUP_FREE && pool->groups[i].state != PB_GROUP_ENDED) {
             return false;
         }
     }
@@ -363,11 +392,16 @@ static bool let_go_of_the_rest(struct pb_pool *pool)
     bool some = false;
 
     pb_mutex_lock(&pool->lock);
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        if (pool->workers[i].state != PB_SLOT_FREE) {
-            (void)pthread_detach(pool->workers[i].thread);
-            some = true;
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        const struct pb_group *group = &pool->groups[i];
+
+        if (group->state == PB_GROUP_FREE) {
+            continue;
         }
+        for (uint32_t lane = 0; lane < group->threads; lane++) {
+            (void)pthread_detach(group->lanes[lane].thread);
+        }
+        some = true;
     }
     pb_mutex_unlock(&pool->lock);
     return some;

@@ -36,14 +36,28 @@ enum pb_word {
     PB_WORD_LEAVE /* exit */
 };
 
-/* Where a slot stands; guarded by pool->lock. */
-enum pb_slot_state {
-    PB_SLOT_FREE,
-    PB_SLOT_STARTING,
-    PB_SLOT_ALIVE,   /* counts for admission */
-    PB_SLOT_GONE,    /* stuck, or killed and not back: occupied, but no longer counted */
-    PB_SLOT_LEAVING, /* told to exit, or exiting */
-    PB_SLOT_ENDED    /* the thread has nothing more to do: join it */
+/* Where a worker stands; guarded by pool->lock. */
+enum pb_group_state {
+    PB_GROUP_FREE,
+    PB_GROUP_STARTING, /* its first thread makes and warms it */
+    PB_GROUP_ALIVE,    /* counts for admission */
+    PB_GROUP_GONE,     /* stuck, killed or lost: occupied, but no longer counted, and replaced */
+    PB_GROUP_LEAVING,  /* told to exit, or exiting: no longer counted, not replaced */
+    PB_GROUP_ENDED     /* its threads have nothing more to do: join them */
+};
+
+/* Whether a slot's thread is to exit: `must_leave`. */
+enum pb_leave {
+    PB_LEAVE_NOT,
+    PB_LEAVE_AFTER, /* before it takes another request */
+    PB_LEAVE_NOW    /* a request taken and not started yet is lost, too */
+};
+
+/* What the siblings of a worker's first thread wait for: `gate`. */
+enum pb_gate {
+    PB_GATE_CLOSED,
+    PB_GATE_OPEN,
+    PB_GATE_FAILED /* the worker does not come up */
 };
 
 struct pb_token {
@@ -60,6 +74,7 @@ struct pb_tally {
     _Alignas(PB_CACHELINE) _Atomic uint64_t released;
 };
 
+/* A slot and its thread: one of the threads of a worker, which is a struct pb_group. */
 struct pb_worker {
     /* Written by the worker while it runs; another thread reads `current` only after a claim. */
     _Alignas(PB_CACHELINE) _Atomic uint32_t run_state;
@@ -69,11 +84,12 @@ struct pb_worker {
      * callback runs between its appearing and the run's.  See pb_ring_pop. */
     _Atomic uint64_t ticket;
     struct pb_request current;
-    _Atomic int64_t claimed_ns; /* when another thread decided; 0: it did not */
-    _Atomic bool must_leave;    /* killed: exit at the next look */
+    _Atomic int64_t claimed_ns;  /* when another thread decided; 0: it did not */
+    _Atomic uint32_t must_leave; /* enum pb_leave: exit at the next look */
     struct pb_token token;
     struct pb_tally tally;
     _Atomic int64_t busy_ns; /* occupied time of finished requests */
+    _Atomic uint64_t runs;   /* requests run, by all incarnations; relaxed: for statistics */
     _Atomic uint64_t affinity_hits, affinity_misses;
     /* The worker's own. */
     struct pb_fast_clock fast_clock;
@@ -87,21 +103,71 @@ struct pb_worker {
     bool idle_listed PB_GUARDED_BY(idle_lock);
     int64_t idle_since_ns PB_GUARDED_BY(idle_lock);
 
-    /* Constant while the thread lives. */
+    /* Constant. */
     _Alignas(PB_CACHELINE) struct pb_pool *pool;
+    struct pb_group *group;
     uint32_t slot;
-    uint32_t incarnation;
+    uint32_t lane; /* its number in the group */
     pthread_t thread;
-    int64_t decided_ns; /* when its start was decided */
-    bool replacement;
-    _Atomic bool overflow; /* may become false when a core worker goes */
     /* Guarded by pool->lock. */
-    enum pb_slot_state state PB_GUARDED_BY(lock);
     bool gone_running
         PB_GUARDED_BY(lock); /* its request's place was given back by another thread */
+    bool stuck PB_GUARDED_BY(lock);
+};
+
+/* A worker: `threads` slots that come and go together, and what the owner's hooks made for them. */
+struct pb_group {
+    /* Constant. */
+    _Alignas(PB_CACHELINE) struct pb_pool *pool;
+    struct pb_worker *lanes; /* pool->threads of them */
+    uint32_t number;
+    /* Constant from STARTING to ENDED; `made`, `pid` from UP on. */
+    uint32_t incarnation;
+    uint32_t turn;     /* of being warmed: waits until pool->turn has come so far */
+    uint32_t failures; /* of those before it since the last success */
+    bool replacement;  /* else started for demand or as a core worker */
+    void *made;        /* by the start hook */
+    _Atomic int64_t pid;
+    int64_t decided_ns;   /* when its start was decided */
+    uint64_t runs_before; /* sums over its slots when it began */
+    int64_t busy_before_ns;
+    /* Written a few times in its life. */
+    _Atomic bool overflow;  /* may become false when a core worker goes */
+    _Atomic bool succeeded; /* a request ended ok */
+    _Atomic uint32_t health;
+    _Atomic uint32_t gate;
+    /* Guarded by pool->lock. */
+    enum pb_group_state state PB_GUARDED_BY(lock);
+    uint32_t threads PB_GUARDED_BY(lock);    /* created, to be joined */
+    uint32_t present PB_GUARDED_BY(lock);    /* threads that have not left */
+    uint32_t pins PB_GUARDED_BY(lock);       /* it does not end before they are out */
+    bool is_made PB_GUARDED_BY(lock);        /* start succeeded, stop has not begun */
+    int64_t hook_due_ns PB_GUARDED_BY(lock); /* by when (real clock) start or prepare has to end; 0:
+                                                in neither */
+    bool preparing PB_GUARDED_BY(lock);
+    bool began_on_demand PB_GUARDED_BY(lock);
     int64_t ready_ns PB_GUARDED_BY(lock);
-    int64_t alive_before_ns PB_GUARDED_BY(lock); /* of earlier incarnations */
+    bool was_up PB_GUARDED_BY(lock);
+    int64_t alive_before_ns PB_GUARDED_BY(lock); /* of earlier incarnations, all slots */
     const char *leave_reason PB_GUARDED_BY(lock);
+    const char *lost_early PB_GUARDED_BY(lock); /* lost before it was up, for that reason */
+};
+
+/* restart.c: who is to be replaced, and when; all guarded by pool->lock. */
+struct pb_owed {
+    int64_t due_ns;
+    uint32_t failures; /* ends without a success before it, one after the other */
+};
+
+struct pb_restarts {
+    struct pb_owed *owed; /* room for one a worker */
+    uint32_t owed_count;
+    /* Starts for demand have no predecessor: they share one back-off. */
+    uint32_t demand_failures;
+    int64_t demand_due_ns;
+    /* When the last max_restarts + 1 ends without a success were: a ring. */
+    int64_t *ends_ns;
+    uint32_t ends_size, ends_count, ends_next;
 };
 
 /* A timeout that may change.  `now_ns` is for requests sent from now on and the shortest in force;
@@ -149,12 +215,16 @@ struct pb_submitter {
 struct pb_pool {
     /* Constant after pb_pool_new. */
     struct pb_pool_config config; /* as asked for; what may change is in `settings` */
+    struct pb_worker_hooks hooks; /* a copy; all NULL without */
     char name[12];
     const struct pb_clock *clock;
-    bool real_time;  /* own timer and keeper threads */
-    bool fast_clock; /* its threads may use theirs */
-    uint32_t slots;
-    struct pb_worker *workers;    /* `slots` of them */
+    bool real_time;   /* own timer and keeper threads */
+    bool fast_clock;  /* its threads may use theirs */
+    uint32_t threads; /* a worker */
+    uint32_t group_count;
+    struct pb_group *groups;      /* the workers */
+    uint32_t slots;               /* group_count * threads */
+    struct pb_worker *workers;    /* `slots` of them, group by group */
     uint32_t room_workers;        /* how far size + max_overflow may grow */
     uint32_t room_queue;          /* how far queue_limit may grow */
     struct pb_affinity *affinity; /* NULL: none */
@@ -200,16 +270,23 @@ struct pb_pool {
     _Atomic uint32_t want; /* the keeper has something to look at */
     pthread_t keeper_thread;
     bool keeper_running;
+    /* Workers (not slots). */
     uint32_t starting PB_GUARDED_BY(lock);
-    uint32_t alive PB_GUARDED_BY(lock); /* PB_SLOT_ALIVE */
-    uint32_t gone PB_GUARDED_BY(lock);  /* PB_SLOT_GONE */
-    uint32_t ended PB_GUARDED_BY(lock); /* PB_SLOT_ENDED */
-    uint32_t owed
-        PB_GUARDED_BY(lock); /* replacements for killed and stuck workers, not yet started */
+    uint32_t alive PB_GUARDED_BY(lock); /* PB_GROUP_ALIVE */
+    uint32_t gone PB_GUARDED_BY(lock);  /* PB_GROUP_GONE */
+    uint32_t ended PB_GUARDED_BY(lock); /* PB_GROUP_ENDED */
+    uint32_t turn PB_GUARDED_BY(lock);  /* who may be warmed: see struct pb_group */
+    struct pb_restarts restarts PB_GUARDED_BY(lock);
     uint32_t peak_alive PB_GUARDED_BY(lock);
     uint64_t overflow_started PB_GUARDED_BY(lock);
     uint64_t workers_started PB_GUARDED_BY(lock);
     uint64_t workers_failed PB_GUARDED_BY(lock);
+    uint64_t lost PB_GUARDED_BY(lock);
+    uint32_t prepared PB_GUARDED_BY(lock);
+    uint32_t prepare_failures PB_GUARDED_BY(lock);
+    /* The first worker of pb_pool_new that did not come up, and why. */
+    bool birth PB_GUARDED_BY(lock); /* pb_pool_new has not returned */
+    struct pb_error birth_error PB_GUARDED_BY(lock);
     /* The keeper's own. */
     int64_t starved_since_ns;
     uint64_t starved_ticket; /* which request it was */
@@ -262,11 +339,13 @@ static inline void pb_count_one(_Atomic uint64_t *counter)
 void pb_wake_for_work(struct pb_pool *pool);
 /* The same for a request of `session`, sent then: its worker, if that is idle. */
 void pb_wake_for_session(struct pb_pool *pool, uint64_t session, int64_t sent_ns);
-/* Takes a particular idle worker, or the one idle for longest, off the list, if it is on it.  The
- * caller then owes it a message. */
+/* Takes a particular idle slot off the list, if it is on it.  The caller then owes it a message. */
 bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker);
-struct pb_worker *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
-                                       int64_t *ret_oldest_ns);
+/* Takes the worker whose slots have all been idle for longest, if that is since `idle_before_ns`,
+ * off the list: all its slots are owed a message.  `ret_oldest_ns`: since when the first one is
+ * that could be taken, INT64_MAX: none. */
+struct pb_group *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
+                                      int64_t *ret_oldest_ns);
 void pb_send_word(struct pb_worker *worker, enum pb_word word);
 /* The worker's side: waits for a message; true: PB_WORD_WAKE, with a searcher's token. */
 bool pb_park(struct pb_worker *worker);
@@ -298,8 +377,6 @@ void *pb_worker_main(void *arg);
 /* The one call of `done` for a request, and its count. */
 void pb_report(struct pb_pool *pool, const struct pb_completion *completion,
                struct pb_tally *tally);
-void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason,
-                     int64_t since_ns);
 
 /* decide.c: outcomes decided by the timer, a canceller or a killer.  Whoever decides holds
  * timer_lock, and lets go of it while `done` runs. */
@@ -309,23 +386,93 @@ void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
 /* Decides what `worker` runs now; false: it runs nothing, or was faster. */
 bool pb_claim(struct pb_pool *pool, struct pb_worker *worker, enum pb_outcome outcome,
               int64_t now_ns) PB_REQUIRES(pool->timer_lock);
+/* What a worker that was told to leave now runs, or is about to run, is lost. */
+void pb_take_its_request(struct pb_pool *pool, struct pb_worker *worker)
+    PB_REQUIRES(pool->timer_lock);
 /* Expires what is due; returns when to look again. */
 int64_t pb_expire(struct pb_pool *pool) PB_REQUIRES(pool->timer_lock);
 void *pb_timer_main(void *arg);
+
+/* group.c: workers and their slots, from the outside. */
+/* Starts a worker in a free slot, to be warmed in its turn.  PB_EFULL: there is none; PB_ESYS: no
+ * thread. */
+PB_MUST_USE enum pb_status pb_start_worker(struct pb_pool *pool, uint32_t turn);
+/* Its threads are added in the order of their lanes.  Returns an errno. */
+PB_MUST_USE int pb_group_add_thread(struct pb_group *group, uint32_t lane);
+void pb_update_limit_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
+/* A worker stops to count as alive or starting: an overflow worker may become a core worker in its
+ * place. */
+void pb_relabel_locked(struct pb_pool *pool, const struct pb_group *group) PB_REQUIRES(pool->lock);
+void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_group *group)
+    PB_REQUIRES(pool->lock);
+/* It does not come up: takes back what pb_start_worker counted, and sees to the next try.
+ * `at_fault`: it failed by itself. */
+void pb_never_came_locked(struct pb_pool *pool, struct pb_group *group, bool at_fault)
+    PB_REQUIRES(pool->lock);
+/* Joins the threads that ended and frees their slots. */
+void pb_join_ended(struct pb_pool *pool);
+/* Keeps what the start hook made from being unmade until pb_group_unpin; false: there is nothing
+ * made, or no longer. */
+bool pb_group_pin(struct pb_group *group);
+void pb_group_unpin(struct pb_group *group);
+/* Requests run and time occupied since its start. */
+uint64_t pb_group_runs(const struct pb_group *group);
+int64_t pb_group_busy_ns(const struct pb_group *group);
+struct pb_worker_id pb_group_id(const struct pb_group *group);
+void pb_group_event(struct pb_group *group, enum pb_pool_event_kind kind, const char *reason,
+                    int64_t since_ns);
+
+/* lifecycle.c: the same from the inside, on their own threads. */
+/* Makes and warms the worker of this thread, or waits until its first thread has done so; false:
+ * it did not come up. */
+bool pb_come_up(struct pb_worker *worker);
+/* The thread leaves; the last one unmakes the worker. */
+void pb_leave(struct pb_worker *worker);
+
+/* birth.c: the workers of pb_pool_new; starts that take too long. */
+PB_MUST_USE enum pb_status pb_start_core(struct pb_pool *pool, struct pb_error *err);
+/* Asks starts past their deadline to stop, gives up those that do not listen; when to look again.
+ */
+int64_t pb_find_overdue(struct pb_pool *pool);
+/* The pool stops: nobody goes on being made or warmed. */
+void pb_stop_starts(struct pb_pool *pool);
+
+/* restart.c: replacements and their back-off. */
+PB_MUST_USE enum pb_status pb_restarts_init(struct pb_pool *pool);
+void pb_restarts_done(struct pb_pool *pool);
+/* A replacement is owed for a worker that goes; `at_fault`: by itself, so that it counts for the
+ * back-off when it had no success. */
+void pb_owe_locked(struct pb_pool *pool, const struct pb_group *group, bool at_fault)
+    PB_REQUIRES(pool->lock);
+/* A start for demand has failed, or come up. */
+void pb_demand_ended_locked(struct pb_pool *pool, bool came_up, bool at_fault)
+    PB_REQUIRES(pool->lock);
+/* Takes the replacement that is due first; false: none is due. */
+bool pb_take_owed_locked(struct pb_pool *pool, int64_t now_ns, struct pb_owed *ret_owed)
+    PB_REQUIRES(pool->lock);
+/* When the first one is due; INT64_MAX: nobody is owed. */
+int64_t pb_owed_due_locked(const struct pb_pool *pool) PB_REQUIRES(pool->lock);
+/* No more than `room` are owed any longer. */
+void pb_trim_owed_locked(struct pb_pool *pool, uint64_t room) PB_REQUIRES(pool->lock);
+/* Before this instant nobody may be started: too many have ended. */
+int64_t pb_starts_blocked_until_locked(const struct pb_pool *pool) PB_REQUIRES(pool->lock);
+
+/* loss.c: workers that are taken out of the count while they work. */
+/* GONE, for `reason`, with a replacement owed; its threads are told to leave.  Whoever calls this
+ * wakes those asleep, with pb_group_wake. */
+void pb_group_gone_locked(struct pb_pool *pool, struct pb_group *group, const char *reason,
+                          enum pb_leave how, bool at_fault) PB_REQUIRES(pool->timer_lock)
+    PB_REQUIRES(pool->lock);
+/* Sends its threads that are asleep home. */
+void pb_group_wake(struct pb_group *group);
+/* The run of one of its threads found that the worker is of no use any more. */
+void pb_group_is_lost(struct pb_group *group, const char *reason);
 
 /* keeper.c: workers started, retired, found stuck. */
 void *pb_keeper_main(void *arg);
 /* One round; returns when the next is due. */
 int64_t pb_keep(struct pb_pool *pool);
 void pb_ask_keeper(struct pb_pool *pool);
-void pb_update_limit_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
-/* Starts a worker in a free slot.  PB_EFULL: there is none; PB_ESYS: no thread. */
-PB_MUST_USE enum pb_status pb_start_worker(struct pb_pool *pool);
-/* A worker stops to count as alive: an overflow worker may become a core worker in its place. */
-void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_worker *worker)
-    PB_REQUIRES(pool->lock);
-/* Joins the threads that ended and frees their slots. */
-void pb_join_ended(struct pb_pool *pool);
 
 /* change.c: settings that change under load. */
 void pb_settings_init(struct pb_pool *pool);

@@ -73,27 +73,34 @@ bool pb_pool_wait_idle(struct pb_pool *pool, int64_t deadline_ns)
     return empty;
 }
 
-static void add_worker(struct pb_pool *pool, struct pb_worker *worker, int64_t now_ns,
-                       struct pb_pool_stats *stats) PB_REQUIRES(pool->lock);
-static void add_worker(struct pb_pool *pool, struct pb_worker *worker, int64_t now_ns,
-                       struct pb_pool_stats *stats)
+static void add_slot(const struct pb_worker *worker, int64_t now_ns, struct pb_pool_stats *stats)
 {
-    (void)pool; /* for the lock annotation */
     uint32_t phase = atomic_load(&worker->run_state) & PB_RUN_MASK;
     int64_t started_ns = atomic_load_explicit(&worker->started_ns, memory_order_relaxed);
 
     stats->busy_ns += atomic_load_explicit(&worker->busy_ns, memory_order_relaxed);
-    stats->alive_ns += worker->alive_before_ns;
     stats->affinity_hits += atomic_load_explicit(&worker->affinity_hits, memory_order_relaxed);
     stats->affinity_misses += atomic_load_explicit(&worker->affinity_misses, memory_order_relaxed);
-    if (worker->state == PB_SLOT_ALIVE || worker->state == PB_SLOT_GONE ||
-        worker->state == PB_SLOT_LEAVING) {
-        stats->alive_ns += now_ns > worker->ready_ns ? now_ns - worker->ready_ns : 0;
-    }
     stats->running += phase == PB_RUN_RUNNING;
     if (phase != PB_RUN_NONE) {
         stats->busy++;
         stats->busy_ns += now_ns > started_ns ? now_ns - started_ns : 0;
+    }
+}
+
+static void add_worker(struct pb_pool *pool, const struct pb_group *group, int64_t now_ns,
+                       struct pb_pool_stats *stats) PB_REQUIRES(pool->lock);
+static void add_worker(struct pb_pool *pool, const struct pb_group *group, int64_t now_ns,
+                       struct pb_pool_stats *stats)
+{
+    stats->alive_ns += group->alive_before_ns;
+    if (group->was_up && group->state != PB_GROUP_FREE && group->state != PB_GROUP_ENDED) {
+        stats->alive_ns +=
+            now_ns > group->ready_ns ? (now_ns - group->ready_ns) * pool->threads : 0;
+    }
+    stats->stuck += group->state == PB_GROUP_GONE ? group->present : 0;
+    for (uint32_t lane = 0; lane < pool->threads; lane++) {
+        add_slot(&group->lanes[lane], now_ns, stats);
     }
 }
 
@@ -111,18 +118,65 @@ void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats)
     for (struct pb_submitter *s = pool->submitters; s; s = s->next) {
         add_outcomes(stats.outcomes, &s->tally);
     }
-    for (uint32_t i = 0; i < pool->slots; i++) {
-        add_worker(pool, &pool->workers[i], now_ns, &stats);
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        add_worker(pool, &pool->groups[i], now_ns, &stats);
     }
     stats.submitted = pb_ring_accepted(&pool->ring) + stats.outcomes[PB_OUTCOME_REJECTED];
     stats.queued = pb_ring_length(&pool->ring);
-    stats.alive = pool->alive;
-    stats.stuck = pool->gone;
-    stats.peak_alive = pool->peak_alive;
+    stats.alive = pool->alive * pool->threads;
+    stats.peak_alive = pool->peak_alive * pool->threads;
     stats.overflow_started = pool->overflow_started;
     stats.workers_started = pool->workers_started;
     stats.workers_failed = pool->workers_failed;
     stats.rescued_wakeups = pool->rescued_wakeups;
+    stats.lost = pool->lost;
+    stats.prepared = pool->prepared;
+    stats.prepare_failures = pool->prepare_failures;
     pb_mutex_unlock(&pool->lock);
     *ret_stats = stats;
+}
+
+static uint32_t load_of(const struct pb_group *group)
+{
+    uint32_t load = 0;
+
+    for (uint32_t lane = 0; lane < group->pool->threads; lane++) {
+        load += (atomic_load(&group->lanes[lane].run_state) & PB_RUN_MASK) != PB_RUN_NONE;
+    }
+    return load;
+}
+
+uint32_t pb_pool_workers(struct pb_pool *pool, struct pb_worker_stats *ret_rows, uint32_t max)
+{
+    uint32_t count = 0;
+
+    if (pb_pool_is_dead(pool)) {
+        return 0;
+    }
+    pb_mutex_lock(&pool->lock);
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        const struct pb_group *group = &pool->groups[i];
+
+        if (group->state != PB_GROUP_STARTING && group->state != PB_GROUP_ALIVE) {
+            continue;
+        }
+        if (count < max) {
+            ret_rows[count] = (struct pb_worker_stats){
+                .worker = group->number,
+                .incarnation = group->incarnation,
+                .health = (enum pb_health)atomic_load(&group->health),
+                .overflow = atomic_load(&group->overflow),
+                .capacity = pool->threads,
+                .load = load_of(group),
+                .requests = pb_group_runs(group),
+                .started_ns = group->decided_ns,
+                .ready_ns = group->was_up ? group->ready_ns : 0,
+                .busy_ns = pb_group_busy_ns(group),
+                .pid = atomic_load(&group->pid),
+            };
+        }
+        count++;
+    }
+    pb_mutex_unlock(&pool->lock);
+    return count;
 }

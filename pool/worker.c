@@ -2,6 +2,7 @@
 
 #include "pool/futex.h"
 #include "pool/pool_internal.h"
+#include "pool/token.h"
 
 /* A stall is slept out in naps, so that stopping the pool need not wait for its end. */
 #define STALL_NAP_NS (20 * PB_NS_PER_MS)
@@ -12,27 +13,6 @@ void pb_report(struct pb_pool *pool, const struct pb_completion *completion, str
         pool->config.done(pool->config.ctx, completion);
     }
     pb_count_one(&tally->outcomes[completion->outcome]);
-}
-
-void pb_worker_event(struct pb_worker *worker, enum pb_pool_event_kind kind, const char *reason,
-                     int64_t since_ns)
-{
-    struct pb_pool *pool = worker->pool;
-
-    if (pool->config.event) {
-        struct pb_pool_event event = {
-            .kind = kind,
-            .at_ns = pb_pool_now_ns(pool),
-            .since_ns = since_ns,
-            .worker = worker->slot,
-            .incarnation = worker->incarnation,
-            .overflow = atomic_load_explicit(&worker->overflow, memory_order_relaxed),
-            .replacement = worker->replacement,
-            .reason = reason,
-        };
-
-        pool->config.event(pool->config.ctx, &event);
-    }
 }
 
 /* A request that this worker decides without running it. */
@@ -85,36 +65,45 @@ static bool come_back(struct pb_worker *worker, int64_t started_ns, int64_t retu
                               returned_ns);
     }
     pb_mutex_lock(&pool->lock);
-    bool counted = worker->gone_running, stays = worker->state == PB_SLOT_ALIVE;
-    bool was_stuck = worker->state == PB_SLOT_GONE && !atomic_load(&worker->must_leave);
+    bool counted = worker->gone_running, stays = worker->group->state == PB_GROUP_ALIVE;
+    bool was_stuck = worker->stuck;
 
-    worker->gone_running = false;
+    worker->gone_running = worker->stuck = false;
     atomic_store(&worker->claimed_ns, 0);
-    atomic_store(&worker->token.set, 0);
+    /* Whoever asked had done so before it stored RELEASED, and nobody else asks a run. */
+    pb_token_reset(&worker->token);
     pb_mutex_unlock(&pool->lock);
     if (!counted) {
         pb_count_one(&worker->tally.released);
     }
     if (was_stuck) {
-        pb_worker_event(worker, PB_POOL_WORKER_BACK, "back", 0);
+        pb_group_event(worker->group, PB_POOL_WORKER_BACK, "back", 0);
     }
     return stays;
 }
 
+/* `first_ok` is this thread's own: the worker's is not looked at again and again. */
 static void note_first_ok(struct pb_worker *worker, int64_t started_ns, bool *first_ok)
 {
     if (!*first_ok) {
         *first_ok = true;
-        pb_worker_event(worker, PB_POOL_WORKER_FIRST_OK, "first_ok", started_ns);
+        if (!atomic_exchange(&worker->group->succeeded, true)) {
+            pb_group_event(worker->group, PB_POOL_WORKER_FIRST_OK, "first_ok", started_ns);
+        }
     }
 }
 
 /* Tells what became of the request that this worker has run and decided. */
 static void report_run(struct pb_worker *worker, const struct pb_work *work,
-                       enum pb_outcome outcome, int64_t done_ns)
+                       enum pb_outcome outcome, int64_t done_ns, bool *first_ok)
 {
     struct pb_pool *pool = worker->pool;
 
+    if ((unsigned)outcome > PB_OUTCOME_ERROR && outcome != PB_OUTCOME_WORKER_LOST) {
+        outcome = PB_OUTCOME_ERROR;
+    }
+    /* First the place, then the news of it: who hears may send the next. */
+    pb_count_one(&worker->tally.released);
     if (pool->config.done) {
         struct pb_completion completion = { .request = &worker->current,
                                             .outcome = outcome,
@@ -133,18 +122,59 @@ static void report_run(struct pb_worker *worker, const struct pb_work *work,
         worker->free_since_ns = done_ns;
     }
     pb_count_one(&worker->tally.outcomes[outcome]);
+    if (outcome == PB_OUTCOME_OK) {
+        note_first_ok(worker, work->started_ns, first_ok);
+    }
+}
+
+/* From the return of `run` to the outcome, and to what follows from it.  False: the worker must
+ * leave.  hot */
+static bool end_run(struct pb_worker *worker, struct pb_work *work, enum pb_outcome outcome,
+                    uint32_t running, bool *first_ok)
+{
+    int64_t done_ns = pb_worker_now_ns(worker);
+    uint32_t expected = running, none = (running & ~PB_RUN_MASK) | PB_RUN_NONE;
+    bool lost = work->lost || outcome == PB_OUTCOME_WORKER_LOST, stays = !lost;
+
+    done_ns = done_ns > work->started_ns ? done_ns : work->started_ns;
+
+    /* The decision: from here on no timeout, cancel or kill can have this request. */
+    bool mine = atomic_compare_exchange_strong(&worker->run_state, &expected, none);
+
+    atomic_store_explicit(&worker->ticket, 0, memory_order_release);
+    atomic_store_explicit(&worker->runs,
+                          atomic_load_explicit(&worker->runs, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    if (lost) { /* first: the replacement starts while this one's end is told */
+        pb_group_is_lost(worker->group, work->lost_reason);
+    }
+    if (mine) {
+        report_run(worker, work, outcome, done_ns, first_ok);
+    } else {
+        stays = come_back(worker, work->started_ns, done_ns) && stays;
+        atomic_store_explicit(&worker->run_state, none, memory_order_release);
+    }
+    atomic_store_explicit(&worker->busy_ns,
+                          atomic_load_explicit(&worker->busy_ns, memory_order_relaxed) + done_ns -
+                              work->started_ns,
+                          memory_order_relaxed);
+    return stays;
 }
 
 /* Runs one request from start to outcome.  False: the worker must leave.  hot */
 static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok)
 {
     struct pb_pool *pool = worker->pool;
+    const struct pb_group *group = worker->group;
     struct pb_work work = { .request = &worker->current,
                             .token = &worker->token,
                             .started_ns = started_ns,
                             .worker = worker->slot,
                             .overflow =
-                                atomic_load_explicit(&worker->overflow, memory_order_relaxed),
+                                atomic_load_explicit(&group->overflow, memory_order_relaxed),
+                            .state = group->made,
+                            .lane = worker->lane,
+                            .incarnation = group->incarnation,
                             .cpu_ns = -1 };
     uint32_t generation =
         atomic_load_explicit(&worker->run_state, memory_order_relaxed) >> PB_RUN_BITS;
@@ -160,43 +190,14 @@ static bool run_one(struct pb_worker *worker, int64_t started_ns, bool *first_ok
     if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
         wait_out_stall(worker);
     }
-    int64_t done_ns = pb_worker_now_ns(worker);
-    uint32_t expected = running;
-    bool stays = true;
-
-    done_ns = done_ns > started_ns ? done_ns : started_ns;
-
-    /* The decision: from here on no timeout, cancel or kill can have this request. */
-    bool mine = atomic_compare_exchange_strong(&worker->run_state, &expected,
-                                               (running & ~PB_RUN_MASK) | PB_RUN_NONE);
-
-    atomic_store_explicit(&worker->ticket, 0, memory_order_release);
-    if (mine) {
-        outcome = (unsigned)outcome <= PB_OUTCOME_ERROR ? outcome : PB_OUTCOME_ERROR;
-        /* First the place, then the news of it: who hears may send the next. */
-        pb_count_one(&worker->tally.released);
-        report_run(worker, &work, outcome, done_ns);
-        if (outcome == PB_OUTCOME_OK) {
-            note_first_ok(worker, started_ns, first_ok);
-        }
-    } else {
-        stays = come_back(worker, started_ns, done_ns);
-        atomic_store_explicit(&worker->run_state, (running & ~PB_RUN_MASK) | PB_RUN_NONE,
-                              memory_order_release);
-    }
-    atomic_store_explicit(&worker->busy_ns,
-                          atomic_load_explicit(&worker->busy_ns, memory_order_relaxed) + done_ns -
-                              started_ns,
-                          memory_order_relaxed);
-    return stays;
+    return end_run(worker, &work, outcome, running, first_ok);
 }
 
 /* The session of the request about to run is this worker's now. */
 static void note_session(struct pb_worker *worker, int64_t now_ns)
 {
-    struct pb_affinity_worker me = { .number =
-                                         worker->slot / worker->pool->config.threads_per_worker,
-                                     .incarnation = worker->incarnation };
+    struct pb_affinity_worker me = { .number = worker->group->number,
+                                     .incarnation = worker->group->incarnation };
 
     switch (pb_affinity_note(worker->pool->affinity, worker->current.session,
                              worker->current.sent_ns, now_ns, me)) {
@@ -231,7 +232,7 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
         report_unstarted(worker, PB_OUTCOME_CHECKOUT_TIMEOUT, now_ns);
         return true;
     }
-    if (atomic_load(&worker->must_leave)) {
+    if (atomic_load(&worker->must_leave) == PB_LEAVE_NOW) {
         /* Killed with the request in its hands.  The killer, who did not see it announced, will
          * not look again; who did sees this run, and decides. */
         report_unstarted(worker, PB_OUTCOME_WORKER_LOST, now_ns);
@@ -249,7 +250,7 @@ static void work_until_told_to_leave(struct pb_worker *worker)
     bool searching = false, first_ok = false, cancelled = false, stays = true;
 
     while (stays && !atomic_load_explicit(&pool->stopping, memory_order_relaxed) &&
-           !atomic_load_explicit(&worker->must_leave, memory_order_relaxed)) {
+           atomic_load_explicit(&worker->must_leave, memory_order_relaxed) == PB_LEAVE_NOT) {
         if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
             pb_tell_empty(pool);
             wait_out_stall(worker);
@@ -275,51 +276,6 @@ static void work_until_told_to_leave(struct pb_worker *worker)
     }
 }
 
-static void say_hello(struct pb_worker *worker)
-{
-    struct pb_pool *pool = worker->pool;
-
-    pb_worker_event(worker, PB_POOL_WORKER_UP,
-                    worker->replacement              ? "replacement"
-                    : atomic_load(&worker->overflow) ? "overflow"
-                                                     : "start",
-                    worker->decided_ns);
-    pb_mutex_lock(&pool->lock);
-    worker->state = PB_SLOT_ALIVE;
-    worker->ready_ns = pb_pool_now_ns(pool);
-    pool->starting--;
-    pool->alive++;
-    if (pool->alive > pool->peak_alive) {
-        pool->peak_alive = pool->alive;
-    }
-    pb_cond_broadcast(&pool->changed);
-    pb_mutex_unlock(&pool->lock);
-}
-
-static void say_goodbye(struct pb_worker *worker)
-{
-    struct pb_pool *pool = worker->pool;
-
-    pb_mutex_lock(&pool->lock);
-    const char *reason = worker->leave_reason ? worker->leave_reason : "stopped";
-
-    pb_mutex_unlock(&pool->lock);
-    pb_worker_event(worker, PB_POOL_WORKER_DOWN, reason, 0);
-    pb_mutex_lock(&pool->lock);
-    if (worker->state == PB_SLOT_ALIVE) {
-        pool->alive--;
-    } else if (worker->state == PB_SLOT_GONE) {
-        pool->gone--;
-        pb_update_limit_locked(pool);
-    }
-    worker->alive_before_ns += pb_pool_now_ns(pool) - worker->ready_ns;
-    worker->state = PB_SLOT_ENDED;
-    pool->ended++;
-    pb_cond_broadcast(&pool->changed);
-    pb_mutex_unlock(&pool->lock);
-    pb_ask_keeper(pool);
-}
-
 void *pb_worker_main(void *arg)
 {
     struct pb_worker *worker = arg;
@@ -328,8 +284,9 @@ void *pb_worker_main(void *arg)
     (void)snprintf(name, sizeof(name), "%.7s-work-%02u", worker->pool->name,
                    (unsigned)(uint8_t)(worker->slot % 100));
     (void)pthread_setname_np(pthread_self(), name);
-    say_hello(worker);
-    work_until_told_to_leave(worker);
-    say_goodbye(worker);
+    if (pb_come_up(worker)) {
+        work_until_told_to_leave(worker);
+    }
+    pb_leave(worker);
     return NULL;
 }
