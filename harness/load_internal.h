@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "harness/backend.h"
+#include "harness/inbox.h"
 #include "harness/load.h"
 
 /* A thread that waits longer looks so often whether it was asked to stop. */
@@ -26,7 +27,7 @@ struct pb_generator;
 /* A closed-loop user.  Belongs to its generator, except from submit until it is handed back:
  * then to whoever decides its request. */
 struct pb_user {
-    struct pb_user *next; /* on the generator's stack of users handed back */
+    struct pb_inbox_item item; /* in the generator's inbox of users handed back; first */
     struct pb_generator *generator;
     uint64_t index; /* of its request */
     int64_t at_ns;  /* waiting: when it sends next; handed back: when its request was done */
@@ -46,9 +47,7 @@ struct pb_generator {
     /* Written by the generator's thread; read by anyone. */
     _Atomic uint64_t behind;
     _Atomic uint64_t sent[PB_PHASES_MAX];
-    /* The way back, written by any deciding thread. */
-    _Alignas(PB_CACHELINE) _Atomic(struct pb_user *) returned; /* Treiber 1986; taken whole */
-    _Atomic uint32_t asleep;                                   /* futex word */
+    struct pb_inbox returned; /* the way back: users, put by any deciding thread */
 };
 
 /* What a worker slot is doing.  Written by the slot's thread; the timer clears it by
