@@ -444,3 +444,41 @@ enum pb_exchange pb_exchange(struct pb_process *process, const struct pb_ask *as
     }
     return end;
 }
+
+/* True: its answer has not come; it is expected again. */
+static bool expect_again(struct pb_process *process, struct pb_lane *lane)
+{
+    bool waiting = false;
+
+    pb_mutex_lock(&process->lock);
+    for (uint32_t i = 0; i < PB_ABANDONED_MAX && !waiting; i++) {
+        if (process->abandoned.ids[i] == lane->id) {
+            process->abandoned.ids[i] = 0;
+            waiting = true;
+        }
+    }
+    if (waiting) {
+        lane->expects = PB_WIRE_RESULT;
+        lane->want_payload = false;
+        lane->state = PB_LANE_WAITING;
+    }
+    pb_mutex_unlock(&process->lock);
+    return waiting;
+}
+
+bool pb_exchange_settle(struct pb_process *process, uint32_t lane, int64_t deadline_ns)
+{
+    struct pb_ask ask = { .lane = lane, .deadline_ns = deadline_ns };
+    struct call call = { .process = process,
+                         .lane = &process->lanes[lane],
+                         .ask = &ask,
+                         .token_fd = -1,
+                         .sent = PB_SENT_ALL,
+                         .broken_ns = INT64_MAX };
+    struct pb_reply reply;
+
+    if (!expect_again(process, call.lane)) {
+        return !atomic_load(&process->lost);
+    }
+    return leave(&call, await(&call), &reply) == PB_EXCHANGE_ANSWERED;
+}

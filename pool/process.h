@@ -81,6 +81,13 @@ PB_MUST_USE enum pb_status pb_process_start(const struct pb_process_config *conf
 enum pb_call pb_process_call(struct pb_process *process, uint32_t lane, struct pb_token *token,
                              uint64_t id, const char *command, const char *args, bool want_payload,
                              struct pb_reply *ret_reply);
+/* The same of a command that has until `deadline_ns`: CANCELLED when that passes first, too. */
+enum pb_call pb_process_call_until(struct pb_process *process, uint32_t lane,
+                                   struct pb_token *token, int64_t deadline_ns, const char *command,
+                                   const char *args, enum pb_outcome *ret_outcome);
+/* After CANCELLED, before the lane's next call: waits until the child has ended that request after
+ * all.  False: not by then, or the child is lost. */
+bool pb_process_settle(struct pb_process *process, uint32_t lane, int64_t deadline_ns);
 /* Whether it answers a ping by then, on a lane that is free.  False also when it is lost. */
 bool pb_process_ping(struct pb_process *process, uint32_t lane, struct pb_token *token,
                      int64_t deadline_ns);

@@ -118,6 +118,8 @@ struct pb_ask {
 /* Sends `message` (its id is made here) and waits for the answer. */
 enum pb_exchange pb_exchange(struct pb_process *process, const struct pb_ask *ask,
                              struct pb_wire_message *message, struct pb_reply *ret_reply);
+/* Waits for the answer of the request that this lane gave up last; false: it did not come. */
+bool pb_exchange_settle(struct pb_process *process, uint32_t lane, int64_t deadline_ns);
 /* It is lost from now on, for this reason, unless it was before; who waits is told. */
 void pb_process_lose(struct pb_process *process, const char *fmt, ...) PB_PRINTF(2, 3);
 

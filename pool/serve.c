@@ -133,8 +133,13 @@ static void serve_job(struct server *server, struct job *job)
         answer.client = outcome == PB_OUTCOME_CLIENT_ERROR;
         answer.body = span_of(reply.message);
     }
+    answer.stats = span_of(reply.stats);
+    if (reply.stats && (*reply.stats != '{' || !pb_wire_is_json(answer.stats))) {
+        answer.stats.len = 0;
+    }
     say(server, &answer);
     free(reply.value);
+    free(reply.stats);
 }
 
 static struct job *new_job(const struct server *server, const struct pb_wire_message *m)

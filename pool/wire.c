@@ -110,6 +110,10 @@ static void put_json(struct pb_buf *out, const struct pb_wire_message *m)
         put_escaped(out, m->body);
         pb_buf_puts(out, "\"");
     }
+    if (m->stats.len > 0) {
+        pb_buf_puts(out, ",\"stats\":");
+        pb_buf_add(out, m->stats.at, m->stats.len);
+    }
     pb_buf_puts(out, "}");
 }
 

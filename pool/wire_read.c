@@ -22,6 +22,7 @@ enum field {
     PB_FIELD_WORKER,
     PB_FIELD_INCARNATION,
     PB_FIELD_SETTINGS,
+    PB_FIELD_STATS,
     PB_FIELD_COUNT
 };
 
@@ -38,6 +39,7 @@ static const char *const field_names[] = {
     [PB_FIELD_WORKER] = "worker",
     [PB_FIELD_INCARNATION] = "incarnation",
     [PB_FIELD_SETTINGS] = "settings",
+    [PB_FIELD_STATS] = "stats",
 };
 _Static_assert(PB_ARRAY_LEN(field_names) == PB_FIELD_COUNT, "a name for each field");
 
@@ -252,6 +254,9 @@ static bool read_frame(struct pb_span text, struct pb_wire_message *m, const cha
     m->kind = (enum pb_wire_kind)kind;
     if (has_id(m->kind) && !read_number(fields[PB_FIELD_ID], ID_MAX, &m->id)) {
         return fail(ret_why, "no id that is a number");
+    }
+    if (fields[PB_FIELD_STATS].at && *fields[PB_FIELD_STATS].at == '{') {
+        m->stats = fields[PB_FIELD_STATS];
     }
     return read_fields(fields, m, ret_why);
 }

@@ -28,6 +28,7 @@ struct pb_worker_request {
 
 struct pb_worker_reply {
     char *value;       /* JSON text from malloc, freed by the library; NULL: null */
+    char *stats;       /* the same: an object, such as {"cpu_ns":1500}; NULL: none */
     char message[160]; /* with an error */
 };
 

@@ -67,6 +67,41 @@ PB_TEST(errors_say_whose_they_are)
     pb_process_stop(process, true);
 }
 
+PB_TEST(a_command_has_its_time_and_may_be_waited_for_after_it)
+{
+    struct pb_process *process = pb_child_frames(2);
+    enum pb_outcome outcome = PB_OUTCOME_COUNT;
+    struct pb_reply reply = { 0 };
+
+    ck_assert_int_eq(PB_CALL_CANCELLED,
+                     pb_process_call_until(process, 0, NULL, pb_now_ns() + PB_NS_PER_MS, "hold",
+                                           NULL, &outcome));
+    ck_assert_int_eq(PB_OUTCOME_COUNT, outcome);
+    ck_assert(!pb_process_settle(process, 0, pb_now_ns() + PB_NS_PER_MS));
+    ck_assert_int_eq(PB_CALL_ANSWERED,
+                     pb_process_call(process, 1, NULL, 0, "release", NULL, false, &reply));
+    ck_assert(pb_process_settle(process, 0, pb_now_ns() + 20 * PB_NS_PER_S));
+    ck_assert(pb_process_settle(process, 0, pb_now_ns() + 20 * PB_NS_PER_S));
+    ck_assert_int_eq(PB_CALL_ANSWERED,
+                     pb_process_call_until(process, 0, NULL, pb_now_ns() + 20 * PB_NS_PER_S,
+                                           "client_error", NULL, &outcome));
+    ck_assert_int_eq(PB_OUTCOME_CLIENT_ERROR, outcome);
+    pb_process_stop(process, true);
+}
+
+PB_TEST(a_child_that_dies_never_settles)
+{
+    struct pb_process *process = pb_child_frames(1);
+    enum pb_outcome outcome = PB_OUTCOME_COUNT;
+
+    ck_assert_int_eq(PB_CALL_CANCELLED,
+                     pb_process_call_until(process, 0, NULL, pb_now_ns() + PB_NS_PER_MS, "hang",
+                                           NULL, &outcome));
+    pb_process_signal(process, SIGKILL);
+    ck_assert(!pb_process_settle(process, 0, pb_now_ns() + 20 * PB_NS_PER_S));
+    pb_process_stop(process, false);
+}
+
 PB_TEST(a_child_has_what_it_was_given_and_nothing_of_ours)
 {
     const char *env[] = { "POOLBENCH_TEST=here", NULL };
