@@ -43,13 +43,14 @@ struct pb_evidence {
     const struct pb_aggregate *aggregate;
     struct pb_load_stats load;
     struct pb_pool_stats pool;
+    struct pb_load_prepare_stats prepare;
+    char *worker_log; /* what worker processes wrote to standard error last; NULL: nothing; owned */
     struct pb_recorder_stats recorder;
     struct pb_monitor_summary monitor;
     struct pb_machine machine;
     struct pb_pacing_choice pacing;
     struct pb_lateness null_floor; /* latency through a null pool: the instrument's own noise */
     struct pb_lateness warmup_lag; /* send lag measured during the warm-up, count 0: no warm-up */
-    struct pb_lateness retry_lag;  /* of retries, against their planned instants */
     uint32_t generators;
     double load_factor;
     uint32_t workers_lost;
@@ -62,6 +63,7 @@ struct pb_evidence {
     size_t event_count;
     uint64_t events_dropped;
     int64_t start_wall_ns;
+    int64_t start_ns;   /* the same instant by pb_now_ns */
     int64_t elapsed_ns; /* start of the first phase to the end of the drain */
     char id[64];        /* the run folder's name, "" before there is one */
 };

@@ -1,6 +1,6 @@
 /*
  * harness/load.h - drives a pool through a scenario's phases: the generator threads, the glue
- * between pool, workload and recorder, the closed loop's way back, retries, and the faults.
+ * between pool, workload and recorder, the closed loop's way back, and the faults.
  *
  * Life: _new makes the pool with all its workers ready; _run sends every planned request at its
  * time and returns at the end of the last phase; _drain waits for what is in flight; _free ends it
@@ -15,7 +15,6 @@
 
 #include "poolbench/pool.h"
 
-#include "harness/pacing.h"
 #include "harness/recorder.h"
 #include "harness/scenario.h"
 #include "harness/schedule.h"
@@ -54,8 +53,7 @@ struct pb_load_config {
     void *ctx;
 };
 
-/* Recorder lanes that a load needs: worker slots, the pool's timer, one for each generator, and one
- * for retries where the scenario has them. */
+/* Recorder lanes that a load needs: worker slots, the pool's timer, one for each generator. */
 uint32_t pb_load_lanes(const struct pb_load_config *config);
 
 PB_MUST_USE enum pb_status pb_load_new(const struct pb_load_config *config,
@@ -64,10 +62,8 @@ PB_MUST_USE enum pb_status pb_load_new(const struct pb_load_config *config,
 int64_t pb_load_start_ns(const struct pb_load *load);
 /* PB_OK also when stopped early: the snapshot tells what was not sent. */
 PB_MUST_USE enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err);
-/* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), with
- * retries min(30 s, all attempts' timeouts + their pauses + 1 s), or 1 s after a stop; the rest is
- * cancelled.  A request between two attempts then ends as its last one did.  The pool takes nothing
- * afterwards. */
+/* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), or 1 s
+ * after a stop; the rest is cancelled.  The pool takes nothing afterwards. */
 void pb_load_drain(struct pb_load *load);
 /* PB_OK, or what the driver of the pool did that it must not: then the load measured nothing. */
 PB_MUST_USE enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err);
@@ -79,16 +75,28 @@ struct pb_load_stats {
     uint64_t unsent[PB_PHASES_MAX]; /* planned, not sent because of a stop (open phases) */
     uint64_t outcomes[PB_PHASES_MAX]
                      [PB_OUTCOME_COUNT]; /* single-writer counters: exact after drain */
-    uint64_t attempts[PB_PHASES_MAX];    /* handed to the pool, first ones included: exact */
-    uint64_t waiting;                    /* requests between two attempts now */
-    uint64_t given_up;                   /* not tried again for want of memory */
     uint64_t
         behind; /* requests sent later than the wake-up for them: the generator was catching up */
 };
+/* One command of workload.prepare, over all workers. */
+struct pb_prepare_tally {
+    uint64_t count, failures; /* failures: among `count`; answered with an error, or too late */
+    int64_t sum_ns, max_ns;
+};
+
+/* How workers were warmed.  No request of it is in any other number. */
+struct pb_load_prepare_stats {
+    uint32_t total_workers, successful_workers; /* before the load */
+    uint32_t later_workers, later_successful;   /* overflow, replacements, ... */
+    int64_t duration_ns; /* before the load, from the first command to the last answer; 0: none */
+    int64_t ended_ns;    /* instant (pb_now_ns) of that answer */
+    struct pb_prepare_tally commands[PB_PREPARE_MAX]; /* as many as the scenario has */
+};
+/* Zeros when workers are threads. */
+void pb_load_prepared(struct pb_load *load, struct pb_load_prepare_stats *ret_stats);
+/* What worker processes wrote to standard error last; owned by the caller; NULL: nothing. */
+char *pb_load_worker_log(struct pb_load *load);
 void pb_load_snapshot(struct pb_load *load, struct pb_load_stats *ret_stats);
-/* How late retries went out, against their planned instants; count 0: there were none.  After
- * drain. */
-void pb_load_retry_lag(const struct pb_load *load, struct pb_lateness *ret_lag);
 /* Frees the pool too.  NULL is fine. */
 void pb_load_free(struct pb_load *load);
 

@@ -37,6 +37,10 @@ struct pb_judging;
 /* output_phases.c: .phases and .totals. */
 void pb_out_phases(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 bool pb_out_totals(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+/* output_prepare.c: .prepare, and its line of events.jsonl. */
+struct pb_buf;
+void pb_out_prepare(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+void pb_out_warmup_event(const struct pb_evidence *evidence, struct pb_buf *buf);
 /* output_judgement.c: .objectives and .warnings. */
 void pb_out_judgement(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence,
                       const struct pb_judgement *judgement);

@@ -61,7 +61,6 @@ static unsigned log_columns(const struct pb_scenario *scenario, uint32_t cpu_eve
 
     columns |= scenario->phase_count > 1 ? (unsigned)PB_COLUMN_PHASE : 0;
     columns |= scenario->operation_count > 1 ? (unsigned)PB_COLUMN_OPERATION : 0;
-    columns |= scenario->retries.max > 0 ? (unsigned)PB_COLUMN_ATTEMPT : 0;
     columns |= cpu_every > 0 ? (unsigned)PB_COLUMN_CPU : 0;
     return columns;
 }
@@ -143,12 +142,14 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     PB_TRY(pb_load_run(run->load, err));
     pb_load_drain(run->load);
     PB_TRY(pb_load_check(run->load, err));
-    evidence->elapsed_ns = pb_now_ns() - pb_load_start_ns(run->load);
+    evidence->start_ns = pb_load_start_ns(run->load);
+    evidence->elapsed_ns = pb_now_ns() - evidence->start_ns;
     pb_recorder_stop(run->recorder);
     pb_monitor_stop(run->monitor, &evidence->monitor);
     pb_backend_snapshot(pb_load_backend(run->load), &evidence->pool);
     pb_load_snapshot(run->load, &evidence->load);
-    pb_load_retry_lag(run->load, &evidence->retry_lag);
+    pb_load_prepared(run->load, &evidence->prepare);
+    evidence->worker_log = pb_load_worker_log(run->load);
     pb_recorder_snapshot(run->recorder, &evidence->recorder);
     return PB_OK;
 }
@@ -277,6 +278,9 @@ static void run_cleanup(struct pb_run_state **state)
 
 static void evidence_cleanup(struct pb_evidence **evidence)
 {
+    if (*evidence) {
+        free((*evidence)->worker_log);
+    }
     free(*evidence);
 }
 

@@ -45,5 +45,9 @@ enum pb_status pb_run_store(struct pb_folder *folder, const struct pb_evidence *
         PB_TRY(write_buf(folder, "latency.hlog", &hlog, err));
     }
     PB_TRY(write_json(folder, json, err));
+    if (evidence->worker_log) {
+        PB_TRY(pb_folder_write(folder, "workers.log", evidence->worker_log,
+                               strlen(evidence->worker_log), err));
+    }
     return pb_folder_commit(folder, err);
 }
