@@ -41,6 +41,11 @@ static const struct option {
     [PB_OPT_NO_CHARTS] = { "--no-charts", NULL, "draw no charts", NULL },
     [PB_OPT_MARKDOWN] = { "--markdown", NULL, "as a Markdown page", NULL },
     [PB_OPT_SCHEMA] = { "--schema", NULL, "as a JSON schema for editors", NULL },
+    [PB_OPT_WIRE] = { "--wire", "NAME", "frames or lines (frames)", NULL },
+    [PB_OPT_LANES] = { "--lanes", "N", "requests that it must take at a time (1)", NULL },
+    [PB_OPT_TIMEOUT] = { "--timeout", "TIME", "for each answer, and for leaving (5s)", NULL },
+    [PB_OPT_COMMAND] = { "--command", "NAME", "what it is asked for (echo)", NULL },
+    [PB_OPT_ARGS] = { "--args", "JSON", "with --command: the arguments (null)", NULL },
     [PB_OPT_VERSION] = { "--version", NULL, "the program's version", NULL },
 };
 _Static_assert(PB_ARRAY_LEN(options) == PB_OPT_COUNT, "a row for every option");

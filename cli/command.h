@@ -50,6 +50,11 @@ enum pb_option_id {
     PB_OPT_MARKDOWN,
     PB_OPT_SCHEMA,
     PB_OPT_VERSION,
+    PB_OPT_WIRE,
+    PB_OPT_LANES,
+    PB_OPT_TIMEOUT,
+    PB_OPT_COMMAND,
+    PB_OPT_ARGS,
     PB_OPT_COUNT
 };
 
@@ -79,6 +84,7 @@ struct pb_command {
     const char *details; /* a paragraph or two for -h */
     uint64_t options;    /* bits 1 << enum pb_option_id */
     size_t words_min, words_max;
+    bool hidden; /* poolbench's own: not listed */
     /* Returns the exit code. */
     int (*run)(const struct pb_args *args);
 };
@@ -100,6 +106,8 @@ extern const struct pb_command pb_command_list;
 extern const struct pb_command pb_command_show;
 extern const struct pb_command pb_command_export;
 extern const struct pb_command pb_command_fields;
+extern const struct pb_command pb_command_check_worker;
+extern const struct pb_command pb_command_worker;
 
 /* Row `i` of the table, NULL past its end. */
 const struct pb_command *pb_command_at(size_t i);

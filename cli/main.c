@@ -10,9 +10,10 @@
 #include "cli/command.h"
 
 static const struct pb_command *const commands[] = {
-    &pb_command_run,   &pb_command_validate, &pb_command_plan,   &pb_command_tune,
-    &pb_command_apply, &pb_command_rollback, &pb_command_report, &pb_command_list,
-    &pb_command_show,  &pb_command_export,   &pb_command_fields,
+    &pb_command_run,    &pb_command_validate, &pb_command_plan,   &pb_command_tune,
+    &pb_command_apply,  &pb_command_rollback, &pb_command_report, &pb_command_list,
+    &pb_command_show,   &pb_command_export,   &pb_command_fields, &pb_command_check_worker,
+    &pb_command_worker,
 };
 
 const struct pb_command *pb_command_at(size_t i)
@@ -27,7 +28,9 @@ static void print_help(void)
            "usage: poolbench COMMAND [OPTIONS]    poolbench COMMAND -h tells more\n\n",
            pb_revision());
     for (size_t i = 0; i < PB_ARRAY_LEN(commands); i++) {
-        printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        if (!commands[i]->hidden) {
+            printf("  %-12s %s\n", commands[i]->name, commands[i]->summary);
+        }
     }
     printf("\nexit codes: 0 yes, 1 no, 2 wrong input, 3 measurement not to be trusted, 4 could not "
            "run,\n            5 undecided, 130 interrupted, 143 terminated\n"
