@@ -51,13 +51,15 @@ DRIVERS  := $(call has,glib-2.0,glib) $(call has,libuv,libuv)
 # Programs that tests start: children that misbehave on command.
 TEST_PROGRAMS := $(patsubst tests/programs/%.c,$(OUT)/programs/%,$(wildcard tests/programs/*.c))
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers pool/drivers tests/support \
-              tests/stress tests/programs tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
+SOURCES  := $(wildcard $(foreach d,include/poolbench $(LAYERS) cli bench bench/peers pool/drivers scenarios/workers \
+              tests/support tests/stress tests/programs tests/fuzz $(LAYERS:%=tests/unit/%),$(d)/*.[ch]))
 ifeq ($(MODE),release)
 PROGRAM  := $(B)/poolbench
 else
 PROGRAM  := $(OUT)/poolbench
 endif
+# The example worker in C, which scenarios/worker_c.json runs.
+WORKER    := $(dir $(PROGRAM))workers/echo
 DRIVER_SO := $(DRIVERS:%=$(dir $(PROGRAM))drivers/%.so)
 
 Q := $(if $(V),,@)
@@ -71,7 +73,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: install-build ## build the program (build/poolbench) and the static library
-	@$(MAKE) -s --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a $(DRIVER_SO)
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) $(PROGRAM) $(OUT)/libpoolbench.a $(DRIVER_SO) \
+	  $(WORKER)
 
 run: install-run build ## install what is missing, build, and do the main job: run, judge, chart and tune a scenario
 	@tools/main-job $(PROGRAM)
@@ -85,7 +88,7 @@ unit: $(OUT)/unit-tests ## the unit tests alone (T=queue runs a part)
 stress: $(OUT)/stress-tests ## threads against each other (T=... runs a part)
 	@PB_TEST='$(T)' $(OUT)/stress-tests
 
-cli-tests: $(PROGRAM) $(DRIVER_SO) ## the program as a user runs it
+cli-tests: $(PROGRAM) $(DRIVER_SO) $(WORKER) ## the program as a user runs it
 	@PB_PROGRAM=$(abspath $(PROGRAM)) tests/cli/run-all $(T)
 
 asan: ## unit and stress tests under AddressSanitizer and UBSan
@@ -197,6 +200,11 @@ $(OUT)/fuzz/%: $(OUT)/tests/fuzz/%.o $(OUT)/libpoolbench.a $(filter %.o,$(FUZZ_M
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $< $(FUZZ_MAIN) $(OUT)/libpoolbench.a $(LDLIBS)
+
+$(WORKER): $(OUT)/scenarios/workers/echo.o $(OUT)/libpoolbench.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(OUT)/%.o: %.c Makefile
 	@mkdir -p $(@D)
