@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <string.h>
 
 #include "pool/futex.h"
 #include "pool/pool_internal.h"
@@ -37,12 +36,20 @@ static bool leave_hook(struct pb_group *group)
     return in_time;
 }
 
-static void note_birth_error(struct pb_pool *pool, const struct pb_error *err)
+/* The first reason is the pool's. */
+static void note_birth_error_locked(struct pb_pool *pool, const struct pb_error *err)
+    PB_REQUIRES(pool->lock);
+static void note_birth_error_locked(struct pb_pool *pool, const struct pb_error *err)
 {
-    pb_mutex_lock(&pool->lock);
     if (pool->birth && pool->birth_error.status == PB_OK) {
         pool->birth_error = *err;
     }
+}
+
+static void note_birth_error(struct pb_pool *pool, const struct pb_error *err)
+{
+    pb_mutex_lock(&pool->lock);
+    note_birth_error_locked(pool, err);
     pb_mutex_unlock(&pool->lock);
 }
 
@@ -196,11 +203,14 @@ static void give_up(struct pb_group *group, const char *why)
 {
     struct pb_pool *pool = group->pool;
     bool stopping = atomic_load(&pool->stopping);
+    struct pb_error err;
 
+    (void)pb_fail(&err, PB_ECLOSED, "pool: worker %u did not come up: %s", group->number, why);
     pb_mutex_lock(&pool->lock);
     bool mine = group->state == PB_GROUP_STARTING; /* else told already, when it was late */
 
     if (mine) {
+        note_birth_error_locked(pool, &err);
         pb_never_came_locked(pool, group, !stopping);
         group->state = PB_GROUP_LEAVING;
         group->leave_reason = why;
@@ -238,11 +248,6 @@ bool pb_come_up(struct pb_worker *worker)
         why = add_siblings(group) ? say_hello(group) : "no thread";
     }
     if (why) {
-        struct pb_error err;
-
-        (void)pb_fail(&err, strstr(why, "timeout") ? PB_ETIMEDOUT : PB_ECLOSED,
-                      "pool: worker %u did not come up: %s", group->number, why);
-        note_birth_error(group->pool, &err);
         give_up(group, why);
     }
     return !why;
