@@ -34,7 +34,8 @@ void pb_phase_load(const struct pb_scenario *scenario, size_t phase, struct pb_p
 static void advise_phase(FILE *out, const struct pb_scenario *scenario, size_t i)
 {
     const struct pb_phase *phase = &scenario->phases[i];
-    double workers = (double)(scenario->pool.size + scenario->pool.max_overflow);
+    double workers = (double)((scenario->pool.size + scenario->pool.max_overflow) *
+                              scenario->pool.threads_per_worker);
     struct pb_phase_load load;
 
     pb_phase_load(scenario, i, &load);

@@ -44,7 +44,7 @@ struct pb_window {
     uint32_t done[PB_OUTCOME_COUNT];
     int64_t busy_ns;  /* worker time spent on requests */
     int64_t wait_ns;  /* request time spent in the queue: mean queue length = wait_ns / window_ns */
-    int64_t alive_ns; /* worker time alive, core and overflow */
+    int64_t alive_ns; /* worker time alive, core and overflow; of each of a worker's threads */
     int64_t overflow_alive_ns;
     uint32_t peak_queue; /* highest sampled */
     uint32_t peak_alive;
@@ -105,7 +105,7 @@ void pb_aggregate_phase_times(struct pb_aggregate *aggregate, uint32_t phase, in
                               int64_t end_ns);
 /* Adds one row. */
 void pb_aggregate_add(struct pb_aggregate *aggregate, const struct pb_record *record);
-/* A worker was alive from..to (ns from the run's start). */
+/* A worker's thread was alive from..to (ns from the run's start). */
 void pb_aggregate_alive(struct pb_aggregate *aggregate, int64_t from_ns, int64_t to_ns,
                         bool overflow);
 /* A sample of gauges at an instant. */

@@ -8,7 +8,9 @@
 #include <stdint.h>
 
 #include "harness/aggregate.h"
+#include "harness/history.h"
 #include "harness/load.h"
+#include "harness/losses.h"
 #include "harness/monitor.h"
 #include "harness/pacing.h"
 #include "harness/recorder.h"
@@ -22,7 +24,13 @@ struct pb_fault_result {
     int64_t detected_ns; /* the worker was seen gone */
     int64_t ready_ns;    /* its replacement was ready */
     int64_t first_ok_ns; /* first success on the replacement */
+    int64_t recovery_ns; /* harness/losses.h says what counts; -1: not known */
 };
+#define PB_NO_FAULT_RESULT               \
+    (struct pb_fault_result)             \
+    {                                    \
+        -1, PB_NO_WORKER, -1, -1, -1, -1 \
+    }
 
 struct pb_event {     /* a line of events.jsonl */
     int64_t at_ns;    /* from the run's start */
@@ -59,6 +67,13 @@ struct pb_evidence {
     int aborted_rule; /* with PB_ABORTED: number of the abort rule */
     int64_t aborted_at_ns;
     struct pb_fault_result faults[PB_FAULTS_MAX];
+    const struct pb_loss *losses; /* workers that died; in order of time; owned by the run */
+    size_t loss_count;
+    uint64_t losses_dropped; /* events of losses that were not kept */
+    struct pb_losses_summary recovery;
+    const struct pb_life *lives; /* in order of their start; owned by the run */
+    size_t life_count;
+    struct pb_workers_summary workers;
     struct pb_event *events; /* in order of time; owned by the run */
     size_t event_count;
     uint64_t events_dropped;

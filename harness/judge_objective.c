@@ -60,32 +60,40 @@ static void judge_throughput(struct pb_asked *a)
 
 /* --- Of the whole run --- */
 
+/* The slowest recovery.  One still under way at the end has taken at least as long as there was:
+ * that breaks an objective, or proves nothing. */
 static void judge_recovery(struct pb_asked *a)
 {
     const struct pb_evidence *evidence = a->part.evidence;
     struct pb_objective_result *r = a->result;
+    bool unknown = evidence->losses_dropped > 0;
+    int64_t start_ns, end_ns;
     double worst = PB_NAN;
-    bool unused = false;
 
-    for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
-        const struct pb_fault_result *fault = &evidence->faults[i];
+    pb_phase_stretch(evidence, (uint32_t)evidence->scenario->phase_count - 1, &start_ns, &end_ns);
+    for (size_t i = 0; i < evidence->loss_count; i++) {
+        const struct pb_loss *loss = &evidence->losses[i];
+        double took = (double)loss->recovery_ns;
 
-        if (evidence->scenario->faults[i].kind != PB_FAULT_KILL_WORKER || fault->injected_ns < 0) {
+        /* After the last request nothing can show a recovery; temporary workers need no follower.
+         */
+        if (loss->since_ns >= end_ns || (loss->overflow && loss->end == PB_LOSS_OPEN)) {
             continue;
         }
-        double took = fault->first_ok_ns >= 0 ? (double)(fault->first_ok_ns - fault->injected_ns)
-                                              : PB_INF; /* nobody took the dead worker's place */
-
-        if (fault->first_ok_ns < 0 && fault->ready_ns >= 0) {
-            /* It stood ready and no request came its way, as in a lifo pool with little to do: that
+        if (loss->end == PB_LOSS_OPEN &&
+            (double)(evidence->elapsed_ns - loss->since_ns) > a->objective->limit) {
+            took = PB_INF;
+        } else if (loss->end != PB_LOSS_RECOVERED) {
+            /* No request came the way of its replacement, as in a lifo pool with little to do: that
              * is no failure, and no proof either. */
-            unused = true;
+            unknown = true;
             continue;
         }
         r->count++;
         worst = isnan(worst) ? took : fmax(worst, took);
     }
-    r->measured = unused && !isinf(worst) ? PB_NAN : worst;
+    /* A broken limit stays broken, whatever is not known. */
+    r->measured = unknown && !(worst > a->objective->limit) ? PB_NAN : worst;
     if (r->count > 0 && !isnan(r->measured)) {
         pb_answer_by_interval(a);
     }
@@ -103,6 +111,12 @@ static void judge_memory(struct pb_asked *a)
     int64_t bytes = a->part.evidence->monitor.peak_rss_bytes;
 
     judge_point(a, bytes >= 0 ? (double)bytes : PB_NAN);
+}
+
+/* The worst of all workers; negative or NaN: nobody was looked at. */
+static void judge_worker(struct pb_asked *a, double worst)
+{
+    judge_point(a, worst >= 0 ? worst : PB_NAN);
 }
 
 static void judge_metric(struct pb_asked *a)
@@ -145,27 +159,24 @@ static void judge_metric(struct pb_asked *a)
         judge_memory(a);
         break;
     case PB_METRIC_WORKER_MEMORY:
+        judge_worker(a, (double)part->evidence->workers.rss_peak_bytes);
+        break;
     case PB_METRIC_WORKER_CPU:
+        judge_worker(a, part->evidence->workers.cpu_ratio);
+        break;
     case PB_METRIC_COUNT:
-        break; /* threads have no memory or CPU of their own to measure: no data */
+        break;
     }
 }
 
-/* Objectives that may lack a subject in this scenario. */
-static bool has_subject(const struct pb_scenario *scenario, enum pb_metric metric)
+/* Objectives that may lack a subject in this run. */
+static bool has_subject(const struct pb_evidence *evidence, enum pb_metric metric)
 {
     if (metric == PB_METRIC_WORKER_MEMORY || metric == PB_METRIC_WORKER_CPU) {
-        return false;
+        return evidence->scenario->pool.profile == PB_PROFILE_PROCESS;
     }
-    if (metric != PB_METRIC_RECOVERY_TIME) {
-        return true;
-    }
-    for (size_t i = 0; i < scenario->fault_count; i++) {
-        if (scenario->faults[i].kind == PB_FAULT_KILL_WORKER) {
-            return true;
-        }
-    }
-    return false;
+    return metric != PB_METRIC_RECOVERY_TIME || evidence->loss_count > 0 ||
+           evidence->losses_dropped > 0 || pb_scenario_kills_workers(evidence->scenario);
 }
 
 static double margin_of(const struct pb_objective_result *r, enum pb_op op)
@@ -198,7 +209,7 @@ void pb_judge_objective(const struct pb_judging *judging, const struct pb_object
         .limit = objective->limit,
         .limit_high = objective->op == PB_OP_IN ? objective->limit_high : PB_NAN,
     };
-    if (objective->from_preset && !has_subject(judging->evidence->scenario, objective->metric)) {
+    if (objective->from_preset && !has_subject(judging->evidence, objective->metric)) {
         ret_result->answer = PB_ANSWER_NOT_APPLICABLE;
         return;
     }

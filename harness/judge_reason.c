@@ -180,15 +180,21 @@ static enum pb_outcome main_outcome(const struct pb_part *part, double bad)
                                                                          : PB_OUTCOME_OK;
 }
 
+/* Who does the work: where a worker has several threads, those are what load is shared out to. */
+static const char *hands(const struct pb_judging *judging)
+{
+    return pb_evidence_threads(judging->evidence) > 1 ? "worker threads" : "workers";
+}
+
 static void say_overload(struct pb_judging *judging, const struct pb_part *part, double erlangs)
 {
     char offered[PB_QUANTITY_TEXT], took[PB_QUANTITY_TEXT];
 
     say(judging,
-        " Overload: %s workers' work arrived for %" PRId64 " workers during %s; the queue "
+        " Overload: %s %s' work arrived for %" PRId64 " %s during %s; the queue "
         "grew to %" PRIu32 ".",
-        pb_format_number(erlangs, offered), pb_evidence_capacity(judging->evidence),
-        pb_format_duration(part->duration_ns, took), part->aggregate->peak_queue);
+        pb_format_number(erlangs, offered), hands(judging), pb_evidence_capacity(judging->evidence),
+        hands(judging), pb_format_duration(part->duration_ns, took), part->aggregate->peak_queue);
 }
 
 static void say_outcome(struct pb_judging *judging, const struct pb_part *part,
@@ -235,8 +241,9 @@ static void say_slow(struct pb_judging *judging, const struct pb_part *part, dou
         say(judging, " The work itself takes that long: %s of the slowest requests is work.",
             pb_format_percent(work, text));
     } else if (work < 0.5 && !isnan(erlangs)) {
-        say(judging, " They waited for a worker: %s workers' work for %" PRId64 " workers.",
-            pb_format_number(erlangs, offered), pb_evidence_capacity(judging->evidence));
+        say(judging, " They waited for a worker: %s %s' work for %" PRId64 " %s.",
+            pb_format_number(erlangs, offered), hands(judging),
+            pb_evidence_capacity(judging->evidence), hands(judging));
     } else if (work < 0.5) {
         say(judging, " They waited for a worker.");
     }
@@ -265,6 +272,21 @@ static void say_cause(struct pb_judging *judging, const struct pb_objective_resu
     }
 }
 
+/* Of all workers the worst one, by name. */
+static void say_worker(struct pb_judging *judging, const struct pb_objective_result *result)
+{
+    const struct pb_workers_summary *workers = &judging->evidence->workers;
+    bool memory = result->objective->metric == PB_METRIC_WORKER_MEMORY;
+    char value[PB_QUANTITY_TEXT];
+
+    say(judging,
+        "%.80s broke: worker %" PRIu32 " (incarnation %" PRIu32 ", pid %" PRId64 ") %s %s.",
+        result->objective->expression, memory ? workers->memory_worker : workers->cpu_worker,
+        memory ? workers->memory_incarnation : workers->cpu_incarnation,
+        memory ? workers->memory_pid : workers->cpu_pid, memory ? "had" : "used, of one CPU,",
+        pb_objective_format(result->objective, result->measured, value));
+}
+
 static void say_broken(struct pb_judging *judging, const struct pb_objective_result *result)
 {
     const struct pb_objective *objective = result->objective;
@@ -279,8 +301,12 @@ static void say_broken(struct pb_judging *judging, const struct pb_objective_res
         return;
     }
     if (objective->metric == PB_METRIC_RECOVERY_TIME && isinf(result->measured)) {
-        say(judging, "%.80s broke: no request succeeded on the replacement of a killed worker.",
+        say(judging, "%.80s broke: nobody had taken a lost worker's place by the end.",
             objective->expression);
+        return;
+    }
+    if (objective->metric == PB_METRIC_WORKER_MEMORY || objective->metric == PB_METRIC_WORKER_CPU) {
+        say_worker(judging, result);
         return;
     }
     if (objective->op == PB_OP_IN) {
@@ -339,7 +365,12 @@ static void say_no_data(struct pb_judging *judging, const struct pb_objective_re
     say(judging, "%.80s has no data%s: ", objective->expression,
         where(judging, objective, place, sizeof(place)));
     if (objective->metric == PB_METRIC_RECOVERY_TIME) {
-        say(judging, "no worker was killed.");
+        say(judging, judging->evidence->loss_count > 0
+                         ? "no request came to a lost worker's replacement."
+                         : "no worker was lost.");
+    } else if (objective->metric == PB_METRIC_WORKER_MEMORY ||
+               objective->metric == PB_METRIC_WORKER_CPU) {
+        say(judging, "no worker lived long enough to be looked at.");
     } else if (judging->total.sent == 0 || result->count == 0) {
         say(judging, "no request counts there; run longer or at a higher rate.");
     } else {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "harness/driver.h"
 #include "harness/load_internal.h"
@@ -43,6 +44,13 @@ uint32_t pb_load_lanes(const struct pb_load_config *config)
     return pb_pool_config_slots(&pool) + 1 + config->generators;
 }
 
+int32_t pb_load_slot_tid(const struct pb_load *load, uint32_t slot)
+{
+    return slot < load->slots
+               ? atomic_load_explicit(&load->slot_states[slot].tid, memory_order_relaxed)
+               : 0;
+}
+
 bool pb_load_stopping(struct pb_load *load)
 {
     if (load->config.stop && atomic_load_explicit(load->config.stop, memory_order_relaxed) != 0) {
@@ -66,6 +74,18 @@ static bool is_measured(const struct pb_load *load, uint64_t index)
     return every == 1 || (every > 1 && index % every == 0);
 }
 
+/* A slot may have another thread than before. */
+static void know_thread(struct pb_slot_state *state)
+{
+    pthread_t self = pthread_self();
+
+    if (atomic_load_explicit(&state->tid, memory_order_relaxed) == 0 ||
+        !pthread_equal(state->thread, self)) {
+        state->thread = self;
+        atomic_store_explicit(&state->tid, (int32_t)gettid(), memory_order_relaxed);
+    }
+}
+
 /* On a worker's thread: the request's work. */
 static enum pb_outcome on_run(void *ctx, struct pb_work *work)
 {
@@ -73,6 +93,7 @@ static enum pb_outcome on_run(void *ctx, struct pb_work *work)
     const struct pb_request *request = work->request;
     struct pb_demand demand = { .service_ns = 0 };
 
+    know_thread(&load->slot_states[work->worker]);
     atomic_store_explicit(&load->slot_states[work->worker].intended_ns, request->intended_ns,
                           memory_order_relaxed);
     /* Nothing asks the null workload for anything: what is measured there is the harness. */

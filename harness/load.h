@@ -70,6 +70,9 @@ PB_MUST_USE enum pb_status pb_load_check(struct pb_load *load, struct pb_error *
 /* The pool it drives, for looking at it and for disturbing it: harness/backend.h. */
 struct pb_backend *pb_load_backend(struct pb_load *load);
 
+/* The number of the thread that last ran a request in a slot; 0: none has.  Any thread. */
+int32_t pb_load_slot_tid(const struct pb_load *load, uint32_t slot);
+
 struct pb_load_stats {
     uint64_t sent[PB_PHASES_MAX];   /* handed to the pool: exact */
     uint64_t unsent[PB_PHASES_MAX]; /* planned, not sent because of a stop (open phases) */

@@ -45,7 +45,10 @@ static uint32_t kill_worker(struct pb_load *load, uint32_t number, int64_t wante
         struct pb_pool_stats pool;
 
         pb_backend_snapshot(&load->backend, &pool);
-        ordinal = pb_rng_below(&key, number, pool.alive > 0 ? pool.alive : 1);
+        /* The pool counts their threads. */
+        uint32_t alive = pool.alive / (uint32_t)load->config.scenario->pool.threads_per_worker;
+
+        ordinal = pb_rng_below(&key, number, alive > 0 ? alive : 1);
     }
     if (pb_backend_kill_worker(&load->backend, (uint32_t)ordinal, &slot) != PB_OK) {
         return PB_NO_WORKER; /* fewer are alive: the event says that none was hit */

@@ -56,6 +56,8 @@ struct pb_generator {
  * compare-and-swap. */
 struct pb_slot_state {
     _Alignas(PB_CACHELINE) _Atomic int64_t intended_ns; /* of the request it runs; 0: none */
+    _Atomic int32_t tid; /* of the thread that ran one last; 0: none did */
+    pthread_t thread;    /* the same for the slot's own use, who saves a system call by it */
 };
 
 /* One lane's outcomes in one phase: a cache line of its own. */

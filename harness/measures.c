@@ -15,9 +15,17 @@ int64_t pb_evidence_size(const struct pb_evidence *evidence)
     return size > 1 ? size : 1;
 }
 
+int64_t pb_evidence_threads(const struct pb_evidence *evidence)
+{
+    int64_t threads = evidence->scenario->pool.threads_per_worker;
+
+    return threads > 1 ? threads : 1;
+}
+
 int64_t pb_evidence_capacity(const struct pb_evidence *evidence)
 {
-    return pb_evidence_size(evidence) + evidence->scenario->pool.max_overflow;
+    return (pb_evidence_size(evidence) + evidence->scenario->pool.max_overflow) *
+           pb_evidence_threads(evidence);
 }
 
 void pb_phase_stretch(const struct pb_evidence *evidence, uint32_t phase, int64_t *ret_start_ns,
@@ -144,12 +152,14 @@ double pb_part_utilization(const struct pb_part *part)
 double pb_part_core_utilization(const struct pb_part *part)
 {
     return ratio((double)part->aggregate->busy_ns,
-                 (double)pb_evidence_size(part->evidence) * (double)part->duration_ns);
+                 (double)(pb_evidence_size(part->evidence) * pb_evidence_threads(part->evidence)) *
+                     (double)part->duration_ns);
 }
 
 double pb_part_mean_workers(const struct pb_part *part)
 {
-    return ratio((double)part->aggregate->alive_ns, (double)part->duration_ns);
+    return ratio((double)part->aggregate->alive_ns,
+                 (double)pb_evidence_threads(part->evidence) * (double)part->duration_ns);
 }
 
 double pb_part_erlangs(const struct pb_part *part)

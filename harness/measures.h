@@ -50,7 +50,9 @@ double pb_part_erlangs(const struct pb_part *part);
 
 /* Core workers of this run: the scenario's less those taken away, at least 1. */
 int64_t pb_evidence_size(const struct pb_evidence *evidence);
-/* Workers that may be alive at once: core and overflow. */
+/* Requests that one worker runs at a time. */
+int64_t pb_evidence_threads(const struct pb_evidence *evidence);
+/* Requests that may run at once, on core and overflow workers. */
 int64_t pb_evidence_capacity(const struct pb_evidence *evidence);
 
 /* Did the arrivals follow their plan and their law?  Compared on the grid of windows, since single

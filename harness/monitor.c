@@ -13,7 +13,8 @@
 #include "base/mutex.h"
 #include "harness/proc.h"
 
-#define SAMPLE_EVERY_NS PB_NS_PER_S
+#define LOOK_EVERY_NS (250 * PB_NS_PER_MS)
+#define SAMPLE_EVERY  4 /* looks */
 
 /* A decimal number at *p, which then stands behind it; false: there is none, or it overflows. */
 static bool take_number(const char **p, uint64_t *ret_value)
@@ -87,13 +88,16 @@ int64_t pb_parse_pressure_us(const char *text)
 struct pb_monitor {
     /* Constant after _start. */
     pthread_t thread;
-    struct pb_cond wake;
+    struct pb_cond wake, looked;
     struct pb_mutex lock;
     /* Guarded by lock. */
     bool stopping;
     struct pb_monitor_sample from; /* begin of the measured stretch */
     struct pb_monitor_sample last;
     int64_t peak_rss_bytes;
+    void (*look)(void *ctx, int64_t now_ns);
+    void *look_ctx;
+    bool looking;
     /* The owner's alone. */
     bool running;
 };
@@ -170,26 +174,63 @@ static void add_sample_locked(struct pb_monitor *monitor, const struct pb_monito
     }
 }
 
+static void sample_locked(struct pb_monitor *monitor) PB_REQUIRES(monitor->lock);
+static void sample_locked(struct pb_monitor *monitor)
+{
+    struct pb_monitor_sample sample;
+
+    pb_mutex_unlock(&monitor->lock);
+    pb_monitor_take(&sample);
+    pb_mutex_lock(&monitor->lock);
+    add_sample_locked(monitor, &sample);
+}
+
+static void look_locked(struct pb_monitor *monitor) PB_REQUIRES(monitor->lock);
+static void look_locked(struct pb_monitor *monitor)
+{
+    void (*look)(void *ctx, int64_t now_ns) = monitor->look;
+    void *ctx = monitor->look_ctx;
+
+    if (!look) {
+        return;
+    }
+    monitor->looking = true;
+    pb_mutex_unlock(&monitor->lock);
+    look(ctx, pb_now_ns());
+    pb_mutex_lock(&monitor->lock);
+    monitor->looking = false;
+    pb_cond_broadcast(&monitor->looked);
+}
+
 static void *watch(void *arg)
 {
     struct pb_monitor *monitor = arg;
-    int64_t next_ns = pb_now_ns() + SAMPLE_EVERY_NS;
+    int64_t next_ns = pb_now_ns() + LOOK_EVERY_NS;
 
     pb_mutex_lock(&monitor->lock);
-    while (!monitor->stopping) {
+    for (unsigned looks = 1; !monitor->stopping;) {
         if (pb_cond_wait_until(&monitor->wake, &monitor->lock, next_ns)) {
             continue;
         }
-        struct pb_monitor_sample sample;
-
-        pb_mutex_unlock(&monitor->lock);
-        pb_monitor_take(&sample);
-        next_ns += SAMPLE_EVERY_NS;
-        pb_mutex_lock(&monitor->lock);
-        add_sample_locked(monitor, &sample);
+        look_locked(monitor);
+        if (looks++ % SAMPLE_EVERY == 0) {
+            sample_locked(monitor);
+        }
+        next_ns += LOOK_EVERY_NS;
     }
     pb_mutex_unlock(&monitor->lock);
     return NULL;
+}
+
+void pb_monitor_also(struct pb_monitor *monitor, void (*look)(void *ctx, int64_t now_ns), void *ctx)
+{
+    pb_mutex_lock(&monitor->lock);
+    monitor->look = look;
+    monitor->look_ctx = ctx;
+    while (monitor->looking) {
+        pb_cond_wait(&monitor->looked, &monitor->lock);
+    }
+    pb_mutex_unlock(&monitor->lock);
 }
 
 enum pb_status pb_monitor_start(struct pb_monitor **ret_monitor, struct pb_error *err)
@@ -201,6 +242,7 @@ enum pb_status pb_monitor_start(struct pb_monitor **ret_monitor, struct pb_error
     }
     pb_mutex_init(&monitor->lock);
     pb_cond_init(&monitor->wake);
+    pb_cond_init(&monitor->looked);
     pb_monitor_take(&monitor->from);
     monitor->last = monitor->from;
     monitor->peak_rss_bytes = monitor->from.rss_bytes;
@@ -272,6 +314,7 @@ void pb_monitor_free(struct pb_monitor *monitor)
         return;
     }
     end_thread(monitor);
+    pb_cond_done(&monitor->looked);
     pb_cond_done(&monitor->wake);
     pb_mutex_done(&monitor->lock);
     free(monitor);

@@ -53,6 +53,10 @@ void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_mo
                         double ticks_per_s, struct pb_monitor_summary *ret_summary);
 
 PB_MUST_USE enum pb_status pb_monitor_start(struct pb_monitor **ret_monitor, struct pb_error *err);
+/* From now on its thread also calls `look`, four times a second; NULL: no more, and none is under
+ * way on return. */
+void pb_monitor_also(struct pb_monitor *monitor, void (*look)(void *ctx, int64_t now_ns),
+                     void *ctx);
 /* Begins the measured stretch afresh (at the end of the warm-up). */
 void pb_monitor_mark(struct pb_monitor *monitor);
 void pb_monitor_stop(struct pb_monitor *monitor, struct pb_monitor_summary *ret_summary);

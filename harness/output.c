@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/version.h"
+#include "harness/measures.h"
 #include "harness/output_internal.h"
 
 static void put_program(struct pb_out *out, cJSON *root)
@@ -79,35 +80,18 @@ static void put_settings(struct pb_out *out, cJSON *root, const struct pb_scenar
     }
 }
 
-static void put_pool(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence)
+static void put_workers(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence)
 {
-    const struct pb_scenario_pool *pool = &evidence->scenario->pool;
-    cJSON *object = pb_out_object(out, root, "pool");
-
-    pb_out_str(out, object, "profile", "thread");
-    pb_out_int(out, object, "size", pool->size);
-    pb_out_int(out, object, "max_overflow", pool->max_overflow);
-    pb_out_int(out, object, "queue_limit", pool->queue_limit);
-    pb_out_int(out, object, "max_stuck", pool->max_stuck >= 0 ? pool->max_stuck : pool->size);
-    pb_out_str(out, object, "strategy", pb_strategy_name((enum pb_strategy)pool->strategy));
-    pb_out_bool(out, object, "lazy", pool->lazy);
-    pb_out_int(out, object, "overflow_ttl_ns", pool->overflow_ttl_ns);
-    pb_out_int(out, object, "overflow_after_ns", pool->overflow_after_ns);
-    pb_out_int(out, object, "checkout_timeout_ns", pool->checkout_timeout_ns);
-    pb_out_int(out, object, "operation_timeout_ns", pool->operation_timeout_ns);
-    pb_out_int(out, object, "init_timeout_ns", pool->init_timeout_ns);
-    pb_out_int(out, object, "stuck_after_ns", pool->stuck_after_ns);
-}
-
-static void put_workers(struct pb_out *out, cJSON *root, const struct pb_pool_stats *pool)
-{
+    const struct pb_pool_stats *pool = &evidence->pool;
+    int64_t threads = pb_evidence_threads(evidence);
     cJSON *object = pb_out_object(out, root, "workers");
 
     pb_out_int(out, object, "started", (int64_t)pool->workers_started);
     pb_out_int(out, object, "overflow_started", (int64_t)pool->overflow_started);
     pb_out_int(out, object, "failed", (int64_t)pool->workers_failed);
-    pb_out_int(out, object, "stuck", pool->stuck);
-    pb_out_int(out, object, "peak", pool->peak_alive);
+    /* The pool counts their threads. */
+    pb_out_int(out, object, "stuck", (pool->stuck + threads - 1) / threads);
+    pb_out_int(out, object, "peak", (pool->peak_alive + threads - 1) / threads);
 }
 
 static void put_resources(struct pb_out *out, cJSON *root, const struct pb_monitor_summary *monitor)
@@ -121,13 +105,6 @@ static void put_resources(struct pb_out *out, cJSON *root, const struct pb_monit
     pb_out_num(out, object, "foreign_cpu_ratio", monitor->foreign_cpu_ratio);
     pb_out_num(out, object, "pressure_ratio", monitor->pressure_ratio);
     pb_out_int(out, object, "duration_ns", monitor->duration_ns);
-}
-
-static double recovery_ns(const struct pb_fault_result *fault)
-{
-    return fault->injected_ns >= 0 && fault->first_ok_ns >= 0
-               ? (double)(fault->first_ok_ns - fault->injected_ns)
-               : -1;
 }
 
 static void put_faults(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence)
@@ -147,12 +124,14 @@ static void put_faults(struct pb_out *out, cJSON *root, const struct pb_evidence
         pb_out_int(out, object, "planned_ns", fault->at_ns);
         pb_out_known(out, object, "stall_ns", fault->kind == PB_FAULT_STALL ? fault->stall_ns : -1);
         pb_out_known(out, object, "worker",
-                     result->slot == PB_NO_WORKER ? -1 : (int64_t)result->slot);
+                     result->slot == PB_NO_WORKER
+                         ? -1
+                         : (int64_t)result->slot / pb_evidence_threads(evidence));
         pb_out_known(out, object, "injected_ns", result->injected_ns);
         pb_out_known(out, object, "detected_ns", result->detected_ns);
         pb_out_known(out, object, "ready_ns", result->ready_ns);
         pb_out_known(out, object, "first_ok_ns", result->first_ok_ns);
-        pb_out_known(out, object, "recovery_ns", (int64_t)recovery_ns(result));
+        pb_out_known(out, object, "recovery_ns", result->recovery_ns);
     }
 }
 
@@ -257,13 +236,17 @@ cJSON *pb_run_json(const struct pb_evidence *evidence, const struct pb_judgement
     put_head(&out, root, evidence, judgement);
     put_scenario(&out, root, evidence->scenario);
     put_seed(&out, root, evidence);
-    put_pool(&out, root, evidence);
+    pb_out_pool(&out, root, evidence);
     pb_out_judgement(&out, root, evidence, judgement);
     pb_out_phases(&out, root, evidence);
     bool totals = pb_out_totals(&out, root, evidence);
 
     put_faults(&out, root, evidence);
-    put_workers(&out, root, &evidence->pool);
+    pb_out_recovery(&out, root, evidence);
+    put_workers(&out, root, evidence);
+    pb_out_activity(&out, root, evidence);
+    pb_out_worker_resources(&out, root, evidence);
+    pb_out_history(&out, root, evidence);
     pb_out_prepare(&out, root, evidence);
     put_resources(&out, root, &evidence->monitor);
     put_instrument(&out, root, evidence);

@@ -63,6 +63,7 @@ static void put_window(const struct pb_evidence *evidence, uint32_t w, struct pb
         length_ns = evidence->elapsed_ns - start_ns;
     }
     double length_s = (double)length_ns / (double)PB_NS_PER_S;
+    int64_t threads = pb_evidence_threads(evidence);
 
     pb_buf_printf(out, "%.6g,%.6g,", (double)start_ns / (double)PB_NS_PER_S, length_s);
     put_cell(out, phase_at(evidence, start_ns + length_ns / 2));
@@ -80,8 +81,8 @@ static void put_window(const struct pb_evidence *evidence, uint32_t w, struct pb
     put_ratio(out, (double)window->busy_ns, (double)window->alive_ns);
     put_ratio(out, (double)window->wait_ns, (double)length_ns);
     pb_buf_printf(out, ",%" PRIu32, window->peak_queue);
-    put_ratio(out, (double)window->alive_ns, (double)length_ns);
-    put_ratio(out, (double)window->overflow_alive_ns, (double)length_ns);
+    put_ratio(out, (double)window->alive_ns, (double)(length_ns * threads));
+    put_ratio(out, (double)window->overflow_alive_ns, (double)(length_ns * threads));
     pb_buf_printf(out, ",%" PRIu32 "\n", window->peak_alive);
 }
 

@@ -41,6 +41,12 @@ bool pb_out_totals(struct pb_out *out, cJSON *root, const struct pb_evidence *ev
 struct pb_buf;
 void pb_out_prepare(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 void pb_out_warmup_event(const struct pb_evidence *evidence, struct pb_buf *buf);
+/* output_workers.c: .pool, .pool_activity, .recovery, .worker_resources, .workers_history. */
+void pb_out_pool(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+void pb_out_activity(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+void pb_out_recovery(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+void pb_out_worker_resources(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+void pb_out_history(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 /* output_judgement.c: .objectives and .warnings. */
 void pb_out_judgement(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence,
                       const struct pb_judgement *judgement);

@@ -47,6 +47,31 @@ static enum merge merge_of(const char *key)
         { "recorder_stall_ns", PB_MERGE_SUM },
         { "rescued_wakeups", PB_MERGE_SUM },
         { "events_dropped", PB_MERGE_SUM },
+        { "replaced", PB_MERGE_SUM },
+        { "lost", PB_MERGE_SUM },
+        { "unhealthy", PB_MERGE_SUM },
+        { "recycled_total", PB_MERGE_SUM },
+        { "max_requests", PB_MERGE_SUM }, /* workers recycled for that */
+        { "max_age", PB_MERGE_SUM },
+        { "max_memory", PB_MERGE_SUM },
+        { "health_checks", PB_MERGE_SUM },
+        { "health_failures", PB_MERGE_SUM },
+        { "prepared", PB_MERGE_SUM },
+        { "prepare_failures", PB_MERGE_SUM },
+        { "affinity_hits", PB_MERGE_SUM },
+        { "affinity_misses", PB_MERGE_SUM },
+        { "by_fault", PB_MERGE_SUM },
+        { "recovered", PB_MERGE_SUM },
+        { "unused", PB_MERGE_SUM },
+        { "open", PB_MERGE_SUM },
+        { "looks", PB_MERGE_SUM },
+        { "lives", PB_MERGE_SUM },
+        { "lives_dropped", PB_MERGE_SUM },
+        { "detect_max_ns", PB_MERGE_MAX },
+        { "ready_max_ns", PB_MERGE_MAX },
+        { "rss_peak_bytes", PB_MERGE_MAX },
+        { "pss_peak_bytes", PB_MERGE_MAX },
+        { "fds_peak", PB_MERGE_MAX },
         { "min_ns", PB_MERGE_MIN },
         { "max_ns", PB_MERGE_MAX },
         { "peak", PB_MERGE_MAX },
@@ -247,11 +272,34 @@ static void put_elapsed(struct pb_set *set)
     pb_set_replace(set, "elapsed_ns", cJSON_CreateNumber(sum));
 }
 
+/* Faults and single workers are told run by run: they do not average. */
+static void leave_out(cJSON *root)
+{
+    static const struct {
+        const char *object, *key; /* object NULL: of the document itself */
+    } parts[] = {
+        { NULL, "faults" },
+        { NULL, "workers_history" },
+        { "recovery", "losses" },
+        { "pool_activity", "ended" },
+        { "worker_resources", "largest" },
+        { "worker_resources", "busiest" },
+    };
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(parts); i++) {
+        cJSON *object =
+            parts[i].object ? cJSON_GetObjectItemCaseSensitive(root, parts[i].object) : root;
+
+        cJSON_DeleteItemFromObjectCaseSensitive(object, parts[i].key);
+    }
+}
+
 cJSON *pb_set_json(const struct pb_scenario *scenario, const cJSON *const *runs,
                    const char *const *folders, size_t count)
 {
-    static const char *const merged[] = { "phases", "totals", "workers", "resources",
-                                          "instrument" };
+    static const char *const merged[] = { "phases",        "totals",    "workers",
+                                          "pool_activity", "recovery",  "worker_resources",
+                                          "resources",     "instrument" };
     struct pb_set set = { .runs = runs, .count = count };
     bool ok;
 
@@ -272,8 +320,7 @@ cJSON *pb_set_json(const struct pb_scenario *scenario, const cJSON *const *runs,
     pb_set_objectives(&set);
     pb_set_verdict(&set);
     put_runs(&set, folders);
-    /* Faults are told run by run: their times do not average. */
-    cJSON_DeleteItemFromObjectCaseSensitive(set.root, "faults");
+    leave_out(set.root);
     if (!ok || set.out.failed) {
         cJSON_Delete(set.root);
         return NULL;

@@ -67,8 +67,10 @@ static void fill_evidence(const struct pb_recomputed *log, const struct pb_folde
         }
     }
     for (size_t i = 0; i < PB_FAULTS_MAX; i++) {
-        evidence->faults[i] = (struct pb_fault_result){ -1, PB_NO_WORKER, -1, -1, -1 };
+        evidence->faults[i] = PB_NO_FAULT_RESULT;
     }
+    pb_losses_sum(NULL, 0, &evidence->recovery);
+    pb_workers_summary_init(&evidence->workers);
     (void)snprintf(evidence->id, sizeof(evidence->id), "%s", folder->id);
 }
 

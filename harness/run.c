@@ -93,12 +93,16 @@ static uint32_t choose_cpu_every(const struct pb_scenario *scenario)
     return pb_scenario_mean_service_ns(scenario) >= (double)CPU_ALWAYS_FROM_NS ? 1 : CPU_ONE_IN;
 }
 
-static uint32_t slots_of(const struct pb_scenario *scenario)
+static enum pb_status init_watch(struct pb_run_state *run)
 {
     struct pb_pool_config config;
 
-    pb_scenario_pool_config(scenario, &config);
-    return config.size + config.max_overflow + config.max_stuck;
+    pb_scenario_pool_config(run->scenario, &config);
+
+    uint32_t slots = pb_pool_config_slots(&config);
+
+    PB_TRY(pb_watch_init(run, slots));
+    return pb_run_workers_init(run, slots / config.threads_per_worker, config.threads_per_worker);
 }
 
 static enum pb_status make_parts(struct pb_run_state *run, struct pb_error *err)
@@ -117,8 +121,7 @@ static enum pb_status make_parts(struct pb_run_state *run, struct pb_error *err)
                                             .tick = pb_watch_tick,
                                             .ctx = run };
 
-    if (pb_watch_init(run, slots_of(run->scenario)) != PB_OK ||
-        pb_aggregate_new(run->scenario, &run->aggregate) != PB_OK) {
+    if (init_watch(run) != PB_OK || pb_aggregate_new(run->scenario, &run->aggregate) != PB_OK) {
         return pb_fail(err, PB_ENOMEM, "no memory to prepare the run");
     }
     PB_TRY(open_log(run, config.cpu_every, err));
@@ -129,7 +132,9 @@ static enum pb_status make_parts(struct pb_run_state *run, struct pb_error *err)
     }
     config.recorder = run->recorder;
     PB_TRY(pb_monitor_start(&run->monitor, err));
-    return pb_load_new(&config, &run->load, err);
+    PB_TRY(pb_load_new(&config, &run->load, err));
+    pb_monitor_also(run->monitor, pb_run_workers_tick, run);
+    return PB_OK;
 }
 
 /* Drives the load from the first request to the last outcome. */
@@ -140,6 +145,8 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     atomic_store(&run->running, true);
     PB_TRY(pb_recorder_start(run->recorder, err));
     PB_TRY(pb_load_run(run->load, err));
+    pb_monitor_also(run->monitor, NULL, NULL);
+    pb_run_workers_tick(run, pb_now_ns()); /* before the workers leave */
     pb_load_drain(run->load);
     PB_TRY(pb_load_check(run->load, err));
     evidence->start_ns = pb_load_start_ns(run->load);
@@ -262,13 +269,14 @@ static void run_cleanup(struct pb_run_state **state)
     if (run->recorder) {
         pb_recorder_stop(run->recorder); /* its thread looks at the load */
     }
+    pb_monitor_free(run->monitor); /* so does its */
     pb_load_free(run->load);
     pb_recorder_free(run->recorder);
-    pb_monitor_free(run->monitor);
     if (pb_reqlog_close(run->log, NULL) != PB_OK) {
         run->log = NULL; /* released all the same; why it failed was told before */
     }
     pb_aggregate_free(run->aggregate);
+    pb_run_workers_done(run);
     if (run->slots > 0) {
         pb_watch_done(run);
     }

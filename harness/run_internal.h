@@ -1,6 +1,6 @@
 /*
- * harness/run_internal.h - the parts of one run in progress, shared by run.c, run_watch.c and
- * run_abort.c; nobody else includes it.
+ * harness/run_internal.h - the parts of one run in progress, shared by run.c, run_watch.c,
+ * run_workers.c and run_abort.c; nobody else includes it.
  */
 #ifndef PB_HARNESS_RUN_INTERNAL_H
 #define PB_HARNESS_RUN_INTERNAL_H
@@ -9,18 +9,12 @@
 #include "harness/calibrate.h"
 #include "harness/evidence.h"
 #include "harness/folder.h"
+#include "harness/probe.h"
 #include "harness/run.h"
+#include "harness/worker_watch.h"
 
 #define PB_EVENTS_MAX    10000
-#define PB_RECOVERY_MAX  4096
 #define PB_ABORT_SAMPLES 64
-
-/* Something that befell a worker, kept to match faults with recoveries at the end. */
-struct pb_worker_note {
-    enum pb_pool_event_kind kind;
-    int64_t at_ns; /* from the run's start */
-    uint32_t slot;
-};
 
 /* A stretch of a worker's life that is over and not yet in the aggregate. */
 struct pb_alive_span {
@@ -53,6 +47,9 @@ struct pb_run_state {
     struct pb_load *load;
     struct pb_monitor *monitor;
     struct pb_folder folder;
+    struct pb_history *history;
+    struct pb_worker_watch *worker_watch; /* the monitor's thread's, then the owner's */
+    struct pb_loss *losses;               /* made at the end */
     _Atomic int stop;               /* handed to the load: user's signal, or -1 for an abort */
     _Atomic uint32_t current_phase; /* for the live line; PB_PHASES_MAX: none */
     _Atomic bool running;           /* between the load's start and its free */
@@ -71,12 +68,14 @@ struct pb_run_state {
     uint64_t events_dropped PB_GUARDED_BY(lock);
     struct pb_worker_note *notes PB_GUARDED_BY(lock);
     size_t note_count PB_GUARDED_BY(lock);
+    uint64_t notes_dropped PB_GUARDED_BY(lock);
     struct pb_alive_span *spans PB_GUARDED_BY(lock); /* grows; emptied by each tick */
     size_t span_count PB_GUARDED_BY(lock);
     size_t span_size PB_GUARDED_BY(lock);
     int64_t *up_ns PB_GUARDED_BY(lock); /* by slot: pb_now_ns of its worker's start; -1: none */
     bool *up_overflow PB_GUARDED_BY(lock);
     uint32_t slots;
+    uint32_t threads;                                          /* of a worker */
     int64_t phase_start_ns[PB_PHASES_MAX] PB_GUARDED_BY(lock); /* -1: not yet */
     int64_t phase_end_ns[PB_PHASES_MAX] PB_GUARDED_BY(lock);
     uint64_t phase_backlog[PB_PHASES_MAX] PB_GUARDED_BY(lock);
@@ -96,6 +95,19 @@ void pb_watch_finish(struct pb_run_state *run, int64_t end_ns, struct pb_evidenc
 void pb_watch_note_event(struct pb_run_state *run, int64_t at_ns, const char *kind,
                          const char *detail, int64_t number);
 void pb_watch_stage(struct pb_run_state *run, const char *stage);
+
+/* run_workers.c: what becomes of the workers. */
+PB_MUST_USE enum pb_status pb_run_workers_init(struct pb_run_state *run, uint32_t workers,
+                                               uint32_t threads);
+void pb_run_workers_done(struct pb_run_state *run);
+/* The monitor's thread looks at some of them. */
+void pb_run_workers_tick(void *ctx, int64_t now_ns);
+/* The measured part begins. */
+void pb_run_workers_mark(struct pb_run_state *run);
+void pb_run_workers_note_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                                int64_t at_ns, int64_t since_ns) PB_REQUIRES(run->lock);
+/* Histories, losses and recoveries into the evidence; `end_ns` from the run's start. */
+void pb_run_workers_finish(struct pb_run_state *run, int64_t end_ns, struct pb_evidence *evidence);
 
 /* run_abort.c: true when abort rule `rule` holds now over its whole stretch. */
 bool pb_abort_holds(struct pb_run_state *run, size_t rule, int64_t now_ns);

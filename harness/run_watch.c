@@ -19,10 +19,9 @@ enum pb_status pb_watch_init(struct pb_run_state *run, uint32_t slots)
     run->aborted_rule = -1;
     atomic_init(&run->current_phase, PB_PHASES_MAX);
     run->events = calloc(PB_EVENTS_MAX, sizeof(*run->events));
-    run->notes = calloc(PB_RECOVERY_MAX, sizeof(*run->notes));
     run->up_ns = calloc(slots, sizeof(*run->up_ns));
     run->up_overflow = calloc(slots, sizeof(*run->up_overflow));
-    if (!run->events || !run->notes || !run->up_ns || !run->up_overflow) {
+    if (!run->events || !run->up_ns || !run->up_overflow) {
         return PB_ENOMEM;
     }
     for (uint32_t i = 0; i < slots; i++) {
@@ -34,7 +33,7 @@ enum pb_status pb_watch_init(struct pb_run_state *run, uint32_t slots)
         run->phase_oldest_ns[i] = -1;
     }
     for (size_t i = 0; i < PB_FAULTS_MAX; i++) {
-        run->faults[i] = (struct pb_fault_result){ -1, PB_NO_WORKER, -1, -1, -1 };
+        run->faults[i] = PB_NO_FAULT_RESULT;
     }
     return PB_OK;
 }
@@ -42,7 +41,6 @@ enum pb_status pb_watch_init(struct pb_run_state *run, uint32_t slots)
 void pb_watch_done(struct pb_run_state *run)
 {
     free(run->events);
-    free(run->notes);
     free(run->spans);
     free(run->up_ns);
     free(run->up_overflow);
@@ -103,6 +101,7 @@ void pb_watch_load_event(void *ctx, const struct pb_load_event *event)
     if (event->kind == PB_LOAD_PHASE_START && run->scenario->phases[n].record && n > 0 &&
         !run->scenario->phases[n - 1].record) {
         pb_monitor_mark(run->monitor);
+        pb_run_workers_mark(run);
     }
 }
 
@@ -131,18 +130,12 @@ static int64_t since_start(const struct pb_run_state *run, int64_t now_ns)
     return start_ns > 0 && now_ns > start_ns ? now_ns - start_ns : 0;
 }
 
-static bool matters_to_faults(const struct pb_pool_event *event)
-{
-    return (event->kind == PB_POOL_WORKER_DOWN && strcmp(event->reason, "killed") == 0) ||
-           (event->replacement &&
-            (event->kind == PB_POOL_WORKER_UP || event->kind == PB_POOL_WORKER_FIRST_OK));
-}
-
 void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
 {
     struct pb_run_state *run = ctx;
     int64_t at_ns = since_start(run, event->at_ns);
 
+    pb_history_event(run->history, event);
     pb_mutex_lock(&run->lock);
     if (event->kind == PB_POOL_WORKER_UP && event->worker < run->slots) {
         run->up_ns[event->worker] = event->at_ns;
@@ -153,10 +146,7 @@ void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
                         run->up_overflow[event->worker]);
         run->up_ns[event->worker] = -1;
     }
-    if (matters_to_faults(event) && run->note_count < PB_RECOVERY_MAX) {
-        run->notes[run->note_count++] =
-            (struct pb_worker_note){ event->kind, at_ns, event->worker };
-    }
+    pb_run_workers_note_locked(run, event, at_ns, since_start(run, event->since_ns));
     /* First successes are of interest after faults only; one line each would drown the rest. */
     if (event->kind != PB_POOL_WORKER_FIRST_OK || event->replacement) {
         note_event_locked(run, at_ns, pb_pool_event_name(event->kind), event->reason,
@@ -170,8 +160,10 @@ static void absorb(struct pb_run_state *run)
 {
     pb_mutex_lock(&run->lock);
     for (size_t i = 0; i < run->span_count; i++) {
-        pb_aggregate_alive(run->aggregate, run->spans[i].from_ns, run->spans[i].to_ns,
-                           run->spans[i].overflow);
+        for (uint32_t lane = 0; lane < run->threads; lane++) {
+            pb_aggregate_alive(run->aggregate, run->spans[i].from_ns, run->spans[i].to_ns,
+                               run->spans[i].overflow);
+        }
     }
     run->span_count = 0;
     for (uint32_t i = 0; i < run->scenario->phase_count; i++) {
@@ -276,7 +268,8 @@ void pb_watch_tick(void *ctx, int64_t now_ns)
     run->last_sample_ns = now_ns;
     pb_backend_snapshot(pb_load_backend(run->load), &pool);
     /* Stuck ones as well, as in mean_workers and the utilisation: they still cost a thread. */
-    pb_aggregate_sample(run->aggregate, elapsed_ns, (uint32_t)pool.queued, pool.alive + pool.stuck);
+    pb_aggregate_sample(run->aggregate, elapsed_ns, (uint32_t)pool.queued,
+                        (pool.alive + pool.stuck + run->threads - 1) / run->threads);
     if (now_ns - run->last_abort_ns >= ABORT_CHECK_NS) {
         run->last_abort_ns = now_ns;
         check_aborts(run, elapsed_ns);
@@ -285,57 +278,6 @@ void pb_watch_tick(void *ctx, int64_t now_ns)
         run->last_progress_ns = now_ns;
         report_progress(run, &pool, elapsed_ns);
     }
-}
-
-/* The first note of `kind` at or after `from_ns` that no earlier fault took; -1: none.  `slot`:
- * PB_NO_WORKER means any. */
-static int find_note(const struct pb_run_state *run, enum pb_pool_event_kind kind, uint32_t slot,
-                     int64_t from_ns, const bool *taken)
-{
-    for (size_t i = 0; i < run->note_count; i++) {
-        const struct pb_worker_note *note = &run->notes[i];
-
-        if (!taken[i] && note->kind == kind && note->at_ns >= from_ns &&
-            (slot == PB_NO_WORKER || note->slot == slot)) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-/* The n-th kill is answered by the n-th replacement: the pool replaces in order. */
-static void match_recoveries(struct pb_run_state *run, struct pb_evidence *evidence)
-{
-    static const struct pb_fault_result none = { -1, PB_NO_WORKER, -1, -1, -1 };
-    bool *taken = calloc(run->note_count + 1, sizeof(*taken));
-
-    for (size_t i = 0; i < run->scenario->fault_count; i++) {
-        struct pb_fault_result *fault = &evidence->faults[i];
-
-        *fault = taken ? run->faults[i] : none;
-        if (fault->injected_ns < 0 || run->scenario->faults[i].kind != PB_FAULT_KILL_WORKER ||
-            fault->slot == PB_NO_WORKER) {
-            continue;
-        }
-        /* The pool tells of the kill while it happens, the load tells of the fault just after. */
-        int64_t from_ns = fault->injected_ns - PB_NS_PER_MS;
-        int down = find_note(run, PB_POOL_WORKER_DOWN, fault->slot, from_ns, taken);
-        int up = find_note(run, PB_POOL_WORKER_UP, PB_NO_WORKER, from_ns, taken);
-
-        if (down >= 0) {
-            taken[down] = true;
-            fault->detected_ns = run->notes[down].at_ns;
-        }
-        if (up >= 0) {
-            taken[up] = true;
-            fault->ready_ns = run->notes[up].at_ns;
-            int ok = find_note(run, PB_POOL_WORKER_FIRST_OK, run->notes[up].slot, fault->ready_ns,
-                               taken);
-
-            fault->first_ok_ns = ok >= 0 ? run->notes[ok].at_ns : -1;
-        }
-    }
-    free(taken);
 }
 
 static int by_time(const void *a, const void *b)
@@ -364,7 +306,7 @@ void pb_watch_finish(struct pb_run_state *run, int64_t end_ns, struct pb_evidenc
         run->aggregate->phases[i].backlog = run->phase_backlog[i];
         run->aggregate->phases[i].backlog_oldest_ns = run->phase_oldest_ns[i];
     }
-    match_recoveries(run, evidence);
+    pb_run_workers_finish(run, end_ns, evidence);
     qsort(run->events, run->event_count, sizeof(*run->events), by_time);
     evidence->events = run->events;
     evidence->event_count = run->event_count;

@@ -78,6 +78,9 @@ void pb_group_event(struct pb_group *group, enum pb_pool_event_kind kind, const 
             .reason = reason,
             .health = (enum pb_health)atomic_load(&group->health),
             .requests = kind == PB_POOL_WORKER_DOWN ? pb_group_runs(group) : 0,
+            .busy_ns = kind == PB_POOL_WORKER_DOWN ? pb_group_busy_ns(group) : 0,
+            .replaces = group->replaces,
+            .replaces_incarnation = group->replaces_incarnation,
             .pid = atomic_load(&group->pid),
         };
 
@@ -89,7 +92,7 @@ void pb_group_event(struct pb_group *group, enum pb_pool_event_kind kind, const 
 static void renew_locked(struct pb_pool *pool, struct pb_group *group) PB_REQUIRES(pool->lock);
 static void renew_locked(struct pb_pool *pool, struct pb_group *group)
 {
-    struct pb_owed owed = { .failures = pool->restarts.demand_failures };
+    struct pb_owed owed = { .failures = pool->restarts.demand_failures, .replaces = PB_NO_WORKER };
 
     group->state = PB_GROUP_STARTING;
     group->decided_ns = pb_pool_now_ns(pool);
@@ -103,6 +106,8 @@ static void renew_locked(struct pb_pool *pool, struct pb_group *group)
     group->replacement = pb_take_owed_locked(pool, group->decided_ns, &owed);
     group->began_on_demand = !group->replacement;
     group->failures = owed.failures;
+    group->replaces = owed.replaces;
+    group->replaces_incarnation = owed.replaces_incarnation;
     group->runs_before = all_runs(group);
     group->busy_before_ns = all_busy_ns(group);
     atomic_store(&group->pid, 0);

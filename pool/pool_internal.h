@@ -126,7 +126,9 @@ struct pb_group {
     uint32_t turn;     /* of being warmed: waits until pool->turn has come so far */
     uint32_t failures; /* of those before it since the last success */
     bool replacement;  /* else started for demand or as a core worker */
-    void *made;        /* by the start hook */
+    uint32_t replaces; /* the last one that was up before it; PB_NO_WORKER: nobody */
+    uint32_t replaces_incarnation;
+    void *made; /* by the start hook */
     _Atomic int64_t pid;
     int64_t decided_ns;   /* when its start was decided */
     uint64_t runs_before; /* sums over its slots when it began */
@@ -157,6 +159,8 @@ struct pb_group {
 struct pb_owed {
     int64_t due_ns;
     uint32_t failures; /* ends without a success before it, one after the other */
+    uint32_t replaces; /* whose place it takes; PB_NO_WORKER: nobody's */
+    uint32_t replaces_incarnation;
 };
 
 struct pb_restarts {

@@ -74,6 +74,9 @@ void pb_owe_locked(struct pb_pool *pool, const struct pb_group *group, bool at_f
     struct pb_restarts *restarts = &pool->restarts;
     struct pb_owed owed = { .due_ns = INT64_MIN }; /* at once */
 
+    /* Who never came up leaves the place of its predecessor as open as it was. */
+    owed.replaces = group->was_up ? group->number : group->replaces;
+    owed.replaces_incarnation = group->was_up ? group->incarnation : group->replaces_incarnation;
     if (!atomic_load(&group->succeeded)) {
         owed.failures = group->failures + at_fault;
         if (at_fault) {

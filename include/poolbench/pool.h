@@ -166,7 +166,11 @@ struct pb_pool_event {
                               "health", "max_requests", "max_age", "max_memory", "resized", ... */
     enum pb_health health; /* from this event on */
     uint64_t requests;     /* DOWN: requests that this incarnation has run */
-    int64_t pid;           /* of its process; 0: it has none (threads) */
+    int64_t busy_ns;       /* DOWN: time that its threads were occupied */
+    uint32_t replaces;     /* UP of a replacement: whose place it takes; PB_NO_WORKER: nobody's, or
+                              not known */
+    uint32_t replaces_incarnation;
+    int64_t pid; /* of its process; 0: it has none (threads) */
 };
 
 /* Told about workers coming and going, on the thread concerned; at most a few calls a worker, never

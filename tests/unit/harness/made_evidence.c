@@ -179,8 +179,32 @@ void made_run(struct made *made, made_fate_fn fate)
                                                      .duration_ns = end_ns };
     evidence->pool.peak_alive = (uint32_t)made->scenario.pool.size;
     for (size_t i = 0; i < PB_FAULTS_MAX; i++) {
-        evidence->faults[i] = (struct pb_fault_result){ -1, PB_NO_WORKER, -1, -1, -1 };
+        evidence->faults[i] = PB_NO_FAULT_RESULT;
     }
+    pb_losses_sum(NULL, 0, &evidence->recovery);
+    pb_workers_summary_init(&evidence->workers);
+}
+
+struct pb_loss *made_loss(struct made *made, int64_t since_ns, int64_t recovery_ns)
+{
+    struct pb_evidence *evidence = &made->evidence;
+    struct pb_loss *loss = &made->losses[evidence->loss_count++];
+
+    ck_assert_uint_lt(evidence->loss_count, PB_ARRAY_LEN(made->losses));
+    *loss = (struct pb_loss){ .worker = 2,
+                              .fault = -1,
+                              .reason = "killed",
+                              .since_ns = since_ns,
+                              .detected_ns = since_ns + MS,
+                              .ready_ns = since_ns + 2 * MS,
+                              .first_ok_ns = since_ns + recovery_ns,
+                              .recovery_ns = recovery_ns,
+                              .successor = 4,
+                              .end = PB_LOSS_RECOVERED };
+    evidence->losses = made->losses;
+    evidence->pool.lost = evidence->loss_count;
+    pb_losses_sum(evidence->losses, evidence->loss_count, &evidence->recovery);
+    return loss;
 }
 
 const struct pb_judgement *made_judge(struct made *made, made_fate_fn fate)

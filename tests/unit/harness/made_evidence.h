@@ -17,6 +17,7 @@ struct made {
     struct pb_aggregate *aggregate;
     struct pb_evidence evidence;
     struct pb_judgement judgement;
+    struct pb_loss losses[16];
     int64_t slip_ns[PB_PHASES_MAX]; /* a phase begins so much later than planned */
 };
 
@@ -41,6 +42,9 @@ struct pb_objective *made_objective(struct made *made, const char *expression,
 struct pb_objective *made_latency(struct made *made, double quantile, int64_t limit_ns, int phase);
 /* Plans, and lets every planned request happen as `fate` says (NULL: 5 ms of service). */
 void made_run(struct made *made, made_fate_fn fate);
+/* After made_run: a worker died at `since_ns`, and was followed after `recovery_ns`; change what
+ * differs. */
+struct pb_loss *made_loss(struct made *made, int64_t since_ns, int64_t recovery_ns);
 /* made_run and pb_judge. */
 const struct pb_judgement *made_judge(struct made *made, made_fate_fn fate);
 /* The first warning of this kind; NULL: none. */

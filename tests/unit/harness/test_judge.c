@@ -329,25 +329,22 @@ static struct made *with_kill(bool from_preset)
     return made;
 }
 
-static void add_kill(struct made *made, int64_t first_ok_ns)
+static const struct pb_objective_result *judge_losses(struct made *made)
 {
-    static char text[] = "kill_worker 2 at steady+4s";
-
-    made->scenario.faults[made->scenario.fault_count] =
-        (struct pb_fault){ .kind = PB_FAULT_KILL_WORKER, .at_ns = 5 * S, .text = text };
-    made->evidence.faults[made->scenario.fault_count++] =
-        (struct pb_fault_result){ 5 * S, 2, 5 * S + MS, 5 * S + 2 * MS, first_ok_ns };
+    pb_losses_sum(made->losses, made->evidence.loss_count, &made->evidence.recovery);
+    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
+    return &made->judgement.objectives[0];
 }
 
-PB_TEST(recovery_is_the_slowest_over_the_faults)
+PB_TEST(recovery_is_the_slowest_of_all_losses)
 {
     struct made *made = with_kill(false);
 
     made_run(made, NULL);
-    add_kill(made, 5 * S + 30 * MS);
-    add_kill(made, 5 * S + 80 * MS);
-    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
-    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "PASS");
+    (void)made_loss(made, 5 * S, 30 * MS);
+    (void)made_loss(made, 6 * S, 80 * MS);
+    (void)made_loss(made, 7 * S, 10 * MS);
+    ck_assert_str_eq("PASS", pb_answer_name(judge_losses(made)->answer));
     PB_ASSERT_NEAR(80e6, made->judgement.objectives[0].measured, 0);
     made_free(made);
 }
@@ -357,13 +354,36 @@ PB_TEST(a_worker_that_is_never_replaced_is_a_failure)
     struct made *made = with_kill(true);
 
     made_run(made, NULL);
-    add_kill(made, 5 * S + 30 * MS);
-    add_kill(made, -1);
-    made->evidence.faults[made->scenario.fault_count - 1].ready_ns = -1;
-    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
-    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "FAIL");
+    (void)made_loss(made, 5 * S, 30 * MS);
+    made_loss(made, 6 * S, -1)->end = PB_LOSS_OPEN;
+    ck_assert_str_eq("FAIL", pb_answer_name(judge_losses(made)->answer));
     ck_assert(isinf(made->judgement.objectives[0].measured));
-    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "replacement"));
+    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "lost worker's place"));
+    made_free(made);
+}
+
+/* The run's end came before the limit did. */
+PB_TEST(a_recovery_that_the_end_cut_short_proves_nothing)
+{
+    struct made *made = with_kill(true);
+
+    made_run(made, NULL);
+    made_loss(made, made->evidence.elapsed_ns - 400 * MS, -1)->end = PB_LOSS_OPEN;
+    ck_assert_str_eq("NO DATA", pb_answer_name(judge_losses(made)->answer));
+    made_free(made);
+}
+
+PB_TEST(an_overflow_worker_may_go_without_a_replacement)
+{
+    struct made *made = with_kill(true);
+    struct pb_loss *loss;
+
+    made_run(made, NULL);
+    (void)made_loss(made, 5 * S, 30 * MS);
+    loss = made_loss(made, 6 * S, -1);
+    loss->end = PB_LOSS_OPEN;
+    loss->overflow = true;
+    ck_assert_str_eq("PASS", pb_answer_name(judge_losses(made)->answer));
     made_free(made);
 }
 
@@ -372,10 +392,87 @@ PB_TEST(a_replacement_that_nobody_needed_is_no_data)
     struct made *made = with_kill(true);
 
     made_run(made, NULL);
-    add_kill(made, 5 * S + 30 * MS);
-    add_kill(made, -1);
-    PB_ASSERT_OK(pb_judge(&made->evidence, &made->judgement));
-    ck_assert_str_eq(pb_answer_name(made->judgement.objectives[0].answer), "NO DATA");
+    (void)made_loss(made, 5 * S, 30 * MS);
+    made_loss(made, 6 * S, -1)->end = PB_LOSS_UNUSED;
+    ck_assert_str_eq("NO DATA", pb_answer_name(judge_losses(made)->answer));
+    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "no request came"));
+    made_free(made);
+}
+
+PB_TEST(a_slow_recovery_fails_whatever_else_is_not_known)
+{
+    struct made *made = with_kill(true);
+
+    made_run(made, NULL);
+    (void)made_loss(made, 5 * S, 800 * MS);
+    made_loss(made, 6 * S, -1)->end = PB_LOSS_UNUSED;
+    ck_assert_str_eq("FAIL", pb_answer_name(judge_losses(made)->answer));
+    PB_ASSERT_NEAR(800e6, made->judgement.objectives[0].measured, 0);
+    made_free(made);
+}
+
+/* --- worker.memory, worker.cpu --- */
+
+static struct made *with_workers(enum pb_metric metric, double limit, bool from_preset)
+{
+    struct made *made = steady();
+    struct pb_objective *objective =
+        made_objective(made,
+                       metric == PB_METRIC_WORKER_CPU ? "worker.cpu < 10%" : "worker.memory < 50MB",
+                       metric, PB_OP_LESS, limit);
+
+    objective->whole_run = true;
+    objective->from_preset = from_preset;
+    made->scenario.pool.profile = PB_PROFILE_PROCESS;
+    made_run(made, NULL);
+    return made;
+}
+
+PB_TEST(the_largest_worker_decides_and_is_named)
+{
+    struct made *made = with_workers(PB_METRIC_WORKER_MEMORY, 50e6, false);
+
+    made->evidence.workers.rss_peak_bytes = 60 * 1000 * 1000;
+    made->evidence.workers.memory_worker = 3;
+    made->evidence.workers.memory_incarnation = 1;
+    made->evidence.workers.memory_pid = 4711;
+    ck_assert_str_eq("FAIL", pb_answer_name(judge_losses(made)->answer));
+    PB_ASSERT_NEAR(6e7, made->judgement.objectives[0].measured, 0);
+    ck_assert_msg(strstr(made->judgement.reason, "worker 3 (incarnation 1, pid 4711) had") != NULL,
+                  "%s", made->judgement.reason);
+    made->evidence.workers.rss_peak_bytes = 40 * 1000 * 1000;
+    ck_assert_str_eq("PASS", pb_answer_name(judge_losses(made)->answer));
+    made_free(made);
+}
+
+PB_TEST(the_busiest_worker_decides)
+{
+    struct made *made = with_workers(PB_METRIC_WORKER_CPU, 0.1, false);
+
+    made->evidence.workers.cpu_ratio = 0.97;
+    made->evidence.workers.cpu_worker = 1;
+    ck_assert_str_eq("FAIL", pb_answer_name(judge_losses(made)->answer));
+    ck_assert_ptr_nonnull(strstr(made->judgement.reason, "worker 1 "));
+    made->evidence.workers.cpu_ratio = 0.02;
+    ck_assert_str_eq("PASS", pb_answer_name(judge_losses(made)->answer));
+    made_free(made);
+}
+
+PB_TEST(workers_that_nobody_looked_at_are_no_data)
+{
+    struct made *made = with_workers(PB_METRIC_WORKER_CPU, 0.1, false);
+
+    ck_assert_str_eq("NO DATA", pb_answer_name(judge_losses(made)->answer));
+    made_free(made);
+}
+
+PB_TEST(threads_have_no_memory_of_their_own_in_a_preset)
+{
+    struct made *made = with_workers(PB_METRIC_WORKER_MEMORY, 50e6, true);
+
+    made->scenario.pool.profile = PB_PROFILE_THREAD;
+    made->evidence.workers.cpu_ratio = 0.5;
+    ck_assert_str_eq("NOT APPLICABLE", pb_answer_name(judge_losses(made)->answer));
     made_free(made);
 }
 
