@@ -22,6 +22,8 @@ enum pb_stream {
     PB_STREAM_FAULT,     /* which worker a fault hits */
     PB_STREAM_TUNER,     /* order of trials */
     PB_STREAM_SESSION,   /* which session a request belongs to */
+    PB_STREAM_RETRY,     /* jitter of the pause before an attempt */
+    PB_STREAM_MISHAP,    /* whether a request on a faulty worker fails */
     PB_STREAM_COUNT
 };
 

@@ -94,6 +94,49 @@ static void advise_objective(FILE *out, const struct pb_scenario *scenario,
     }
 }
 
+/* What retries can make of the load: under overload, when all attempts fail, and by the declared
+ * error rates alone. */
+static void advise_retries(FILE *out, const struct pb_scenario *scenario)
+{
+    const struct pb_retries *retries = &scenario->retries;
+    double workers = (double)(scenario->pool.size + scenario->pool.max_overflow);
+    double expected = pb_scenario_expected_attempts(scenario), peak = 0;
+    char pauses[PB_QUANTITY_TEXT], more[PB_QUANTITY_TEXT];
+
+    if (retries->max == 0) {
+        return;
+    }
+    for (size_t i = 0; i < scenario->phase_count; i++) {
+        struct pb_phase_load load;
+
+        pb_phase_load(scenario, i, &load);
+        peak = fmax(peak, scenario->phases[i].arrival == PB_ARRIVAL_CLOSED ? 0 : load.peak_erlangs);
+    }
+    (void)fprintf(
+        out,
+        "    retries: a request makes up to %lld attempts and pauses up to %s in all; the "
+        "load grows to %lld times itself at worst",
+        (long long)retries->max + 1, pb_format_duration(pb_retries_pauses_ns(retries), pauses),
+        (long long)retries->max + 1);
+    if (expected > 1) {
+        (void)fprintf(out, ", by %s for the declared errors alone",
+                      pb_format_percent(expected - 1, more));
+    }
+    (void)fputs("\n", out);
+    if (peak < workers && peak * expected >= workers) {
+        (void)fprintf(out,
+                      "    retries make an overload of the declared errors: %.3g workers' work for "
+                      "%.0f workers\n",
+                      peak * expected, workers);
+    } else if (peak < workers && peak * (double)(retries->max + 1) >= workers) {
+        (void)
+            fprintf(out,
+                    "    once most attempts fail, retries keep the pool overloaded: %.3g workers' "
+                    "work for %.0f workers\n",
+                    peak * (double)(retries->max + 1), workers);
+    }
+}
+
 void pb_advise(FILE *out, const struct pb_scenario *scenario)
 {
     double requests = 0;
@@ -106,6 +149,7 @@ void pb_advise(FILE *out, const struct pb_scenario *scenario)
         requests += load.mean_rate_per_s * (double)scenario->phases[i].duration_ns / 1e9;
         advise_phase(out, scenario, i);
     }
+    advise_retries(out, scenario);
     for (size_t i = 0; i < scenario->objective_count; i++) {
         advise_objective(out, scenario, &scenario->objectives[i]);
     }

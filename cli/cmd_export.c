@@ -18,13 +18,13 @@ static void csv_row(FILE *out, const struct pb_record *row)
 {
     (void)fprintf(out,
                   "%u,%" PRIu64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64
-                  ",%s,%d,%d,%u,%u,%" PRId64 ",%" PRId64 "\n",
+                  ",%s,%d,%d,%u,%u,%" PRId64 ",%" PRId64 ",%d\n",
                   row->phase, row->index, row->intended_ns, row->lag_ns, row->wait_ns,
                   row->service_ns, pb_record_latency_ns(row),
                   pb_outcome_name(pb_record_outcome(row)),
                   row->worker == PB_RECORD_NO_WORKER ? -1 : (int)row->worker,
                   (row->flags & PB_RECORD_OVERFLOW) != 0, row->operation, row->attempt,
-                  row->demand_ns, row->cpu_ns);
+                  row->demand_ns, row->cpu_ns, (row->flags & PB_RECORD_LAST) != 0);
 }
 
 static void jsonl_row(FILE *out, const struct pb_record *row)
@@ -34,17 +34,19 @@ static void jsonl_row(FILE *out, const struct pb_record *row)
                   ",\"lag_ns\":%" PRId64 ",\"wait_ns\":%" PRId64 ",\"service_ns\":%" PRId64
                   ",\"latency_ns\":%" PRId64 ",\"outcome\":\"%s\",\"worker\":%d,\"overflow\":%s,"
                   "\"operation\":%u,\"attempt\":%u,\"demand_ns\":%" PRId64 ",\"cpu_ns\":%" PRId64
-                  "}\n",
+                  ",\"last\":%s}\n",
                   row->phase, row->index, row->intended_ns, row->lag_ns, row->wait_ns,
                   row->service_ns, pb_record_latency_ns(row),
                   pb_outcome_name(pb_record_outcome(row)),
                   row->worker == PB_RECORD_NO_WORKER ? -1 : (int)row->worker,
                   (row->flags & PB_RECORD_OVERFLOW) ? "true" : "false", row->operation,
-                  row->attempt, row->demand_ns, row->cpu_ns);
+                  row->attempt, row->demand_ns, row->cpu_ns,
+                  (row->flags & PB_RECORD_LAST) ? "true" : "false");
 }
 
-static const char csv_header[] = "phase,index,intended_ns,lag_ns,wait_ns,service_ns,latency_ns,"
-                                 "outcome,worker,overflow,operation,attempt,demand_ns,cpu_ns\n";
+static const char csv_header[] =
+    "phase,index,intended_ns,lag_ns,wait_ns,service_ns,latency_ns,"
+    "outcome,worker,overflow,operation,attempt,demand_ns,cpu_ns,last\n";
 
 static enum pb_status export_rows(const char *folder, FILE *out, row_fn print, struct pb_error *err)
 {
@@ -171,8 +173,10 @@ const struct pb_command pb_command_export = {
     .usage = "RUN [--format csv|jsonl|hgrm] [--output FILE]",
     .summary = "requests as csv or jsonl, percentiles as hgrm",
     .details =
-        "csv and jsonl hold one line an attempt, all phases, warm-up too; hgrm is HdrHistogram's percentile\n"
-        "spectrum of ok requests in milliseconds.",
+        "csv and jsonl hold one line an attempt, all phases, warm-up too; `last` marks the one whose outcome\n"
+        "is the request's. Where the run's end kept a request from its next attempt, the line of its last one\n"
+        "stands there again, marked so. hgrm is HdrHistogram's percentile spectrum of ok requests in\n"
+        "milliseconds.",
     .options = PB_OPT(PB_OPT_RESULTS) | PB_OPT(PB_OPT_FORMAT) | PB_OPT(PB_OPT_OUTPUT),
     .words_min = 1,
     .words_max = 1,

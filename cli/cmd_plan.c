@@ -127,6 +127,18 @@ static void print_plan(const struct pb_args *args, const struct pb_scenario *sce
     putchar('\n');
 }
 
+/* Bounds of what retries make of the load: attempts a request, at most and by the declared error
+ * rates alone. */
+static void add_retries(cJSON *root, const struct pb_scenario *scenario)
+{
+    cJSON *object = cJSON_AddObjectToObject(root, "retries");
+
+    cJSON_AddNumberToObject(object, "attempts_max", (double)scenario->retries.max + 1);
+    cJSON_AddNumberToObject(object, "attempts_expected", pb_scenario_expected_attempts(scenario));
+    cJSON_AddNumberToObject(object, "pauses_max_ns",
+                            (double)pb_retries_pauses_ns(&scenario->retries));
+}
+
 static void print_plan_json(const struct pb_scenario *scenario, const struct pb_schedule *schedule)
 {
     cJSON *root = cJSON_CreateObject();
@@ -137,6 +149,7 @@ static void print_plan_json(const struct pb_scenario *scenario, const struct pb_
     cJSON_AddStringToObject(root, "name", scenario->name);
     cJSON_AddStringToObject(root, "schedule_hash", hash);
     cJSON_AddNumberToObject(root, "seed", (double)schedule->seed);
+    add_retries(root, scenario);
     for (size_t i = 0; i < scenario->phase_count; i++) {
         struct phase_plan plan;
 

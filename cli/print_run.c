@@ -414,7 +414,7 @@ static void print_latencies(FILE *out, const cJSON *json)
 static void print_accounts(FILE *out, const cJSON *json)
 {
     const cJSON *outcome, *totals = pb_json_at(json, "totals");
-    char text[PB_QUANTITY_TEXT];
+    char text[PB_QUANTITY_TEXT], attempts[PB_QUANTITY_TEXT];
     const char *sign = " = ";
 
     (void)fprintf(out, "  %s sent", pb_format_count(pb_json_int(totals, "sent", 0), text));
@@ -425,6 +425,11 @@ static void print_accounts(FILE *out, const cJSON *json)
         sign = " + ";
     }
     (void)fputc('\n', out);
+    if (pb_json_int(totals, "attempts.sent", 0) > pb_json_int(totals, "sent", 0)) {
+        (void)fprintf(out, "  %s were tried again: %s attempts in all\n",
+                      pb_format_count(pb_json_int(totals, "attempts.retried", 0), text),
+                      pb_format_count(pb_json_int(totals, "attempts.sent", 0), attempts));
+    }
     if (pb_json_int(totals, "unsent", 0) > 0) {
         (void)fprintf(out, "  %s planned requests were not sent\n",
                       pb_format_count(pb_json_int(totals, "unsent", 0), text));

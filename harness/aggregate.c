@@ -180,7 +180,10 @@ static void record_ok(struct pb_aggregate *aggregate, struct pb_phase_aggregate 
     pb_hist_record(&phase->latency, latency_ns);
     pb_hist_record(&phase->queue_wait, record->wait_ns);
     pb_hist_record(&phase->service, record->service_ns);
-    pb_hist_record(&phase->send_lag, record->lag_ns);
+    if (record->attempt == 0) {
+        /* A retry's lag holds all attempts before it. */
+        pb_hist_record(&phase->send_lag, record->lag_ns);
+    }
     aggregate->windows[window].latency = small;
     pb_small_hist_record(small, latency_ns);
 }
@@ -241,20 +244,31 @@ void pb_aggregate_add(struct pb_aggregate *aggregate, const struct pb_record *re
         aggregate->foreign_rows++;
         return;
     }
+    struct pb_phase_aggregate *phase = &aggregate->phases[record->phase];
+
+    if (record->flags & PB_RECORD_END) {
+        phase->abandoned++;
+        add_request(aggregate, record);
+        return;
+    }
     add_busy(aggregate, record, started_ns);
     if (record->flags & PB_RECORD_RETURN) {
         return;
     }
-    struct pb_phase_aggregate *phase = &aggregate->phases[record->phase];
-
     phase->attempts++;
+    phase->attempt_outcomes[pb_record_outcome(record)]++;
     if (record->cpu_ns >= 0) {
         pb_aggregate_add_ns(&phase->cpu_sum_ns, record->cpu_ns);
         phase->cpu_count++;
     }
-    if (!(record->flags & PB_RECORD_RETRY)) {
+    struct pb_window *window = &aggregate->windows[pb_aggregate_window_at(aggregate, sent_ns)];
+
+    if (record->flags & PB_RECORD_RETRY) {
+        phase->retried += record->attempt == 1;
+        window->retries++;
+    } else {
         pb_hist_record(&phase->lag_all, record->lag_ns);
-        aggregate->windows[pb_aggregate_window_at(aggregate, sent_ns)].sent++;
+        window->sent++;
     }
     pb_aggregate_spread(aggregate, PB_STRETCH_WAIT, record->phase, sent_ns, started_ns);
     if (record->flags & PB_RECORD_LAST) {
@@ -268,11 +282,14 @@ static enum pb_status add_phase(struct pb_phase_aggregate *total, struct pb_phas
     total->sent += phase->sent;
     for (int i = 0; i < PB_OUTCOME_COUNT; i++) {
         total->outcomes[i] += phase->outcomes[i];
+        total->attempt_outcomes[i] += phase->attempt_outcomes[i];
     }
     for (int i = 0; i < PHASE_HISTS; i++) {
         PB_TRY(pb_hist_merge(hist_of(total, i), hist_of(phase, i)));
     }
     total->attempts += phase->attempts;
+    total->retried += phase->retried;
+    total->abandoned += phase->abandoned;
     total->done_in_phase += phase->done_in_phase;
     total->ok_in_phase += phase->ok_in_phase;
     total->busy_ns += phase->busy_ns;

@@ -40,7 +40,8 @@ struct pb_window {
     uint32_t not_ok;               /* of them, did not end ok, client errors aside */
     struct pb_small_hist *latency; /* of ok requests; NULL until the first */
     /* By time of the event. */
-    uint32_t sent;
+    uint32_t sent;    /* requests: first attempts */
+    uint32_t retries; /* further attempts sent */
     uint32_t done[PB_OUTCOME_COUNT];
     int64_t busy_ns;  /* worker time spent on requests */
     int64_t wait_ns;  /* request time spent in the queue: mean queue length = wait_ns / window_ns */
@@ -60,15 +61,20 @@ struct pb_late_counter {
 struct pb_phase_aggregate {
     uint64_t sent;
     uint64_t outcomes[PB_OUTCOME_COUNT];
-    uint64_t attempts; /* rows, more than sent with retries */
+    uint64_t attempts;                           /* rows, more than sent with retries */
+    uint64_t attempt_outcomes[PB_OUTCOME_COUNT]; /* of all attempts */
+    uint64_t retried;                            /* requests of more than one attempt */
+    uint64_t abandoned; /* requests that ended without the attempt that was to follow */
     uint64_t
         done_in_phase; /* outcomes whose done time falls in the phase, of any phase's requests */
     uint64_t ok_in_phase;
-    struct pb_hist latency, queue_wait, service, send_lag; /* of ok requests */
-    struct pb_hist lag_all;          /* send lag of every request: the harness's own fault */
-    int64_t busy_ns;                 /* worker time within the phase's stretch */
-    int64_t alive_ns;                /* worker time alive within the phase's stretch */
-    int64_t wait_ns;                 /* queue time within the phase's stretch */
+    /* Of ok requests: queue wait and service of their last attempt, send lag of those that were ok
+     * at the first. */
+    struct pb_hist latency, queue_wait, service, send_lag;
+    struct pb_hist lag_all; /* send lag of every request's first attempt: the harness's own fault */
+    int64_t busy_ns;        /* worker time within the phase's stretch */
+    int64_t alive_ns;       /* worker time alive within the phase's stretch */
+    int64_t wait_ns;        /* queue time within the phase's stretch */
     uint32_t peak_alive, peak_queue; /* sampled */
     uint64_t backlog;                /* in the system at the phase's end */
     int64_t backlog_oldest_ns;       /* age of the oldest of them */

@@ -30,6 +30,7 @@ static void merge_window(struct pb_window *into, const struct pb_window *from)
     into->intended += from->intended;
     into->not_ok += from->not_ok;
     into->sent += from->sent;
+    into->retries += from->retries;
     for (int i = 0; i < PB_OUTCOME_COUNT; i++) {
         into->done[i] += from->done[i];
     }

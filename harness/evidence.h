@@ -59,6 +59,7 @@ struct pb_evidence {
     struct pb_pacing_choice pacing;
     struct pb_lateness null_floor; /* latency through a null pool: the instrument's own noise */
     struct pb_lateness warmup_lag; /* send lag measured during the warm-up, count 0: no warm-up */
+    struct pb_lateness retry_lag;  /* of retries, against their planned instants */
     uint32_t generators;
     double load_factor;
     uint32_t workers_lost;

@@ -5,7 +5,8 @@
  * A task's state decides its outcome: QUEUED -> RUNNING -> FREE by the thread that runs it, or
  * QUEUED or RUNNING -> CLAIMED -> RELEASED by whoever decides before that (a drain, a timeout of
  * the driver's).  Whoever moves it away from QUEUED or RUNNING reports it; who claims a task reads
- * it until RELEASED, and only then may its thread go on.
+ * it until RELEASED, and only then may its thread go on.  The state holds the task's turn, too, so
+ * that nobody decides a later request than the one meant.
  *
  * Tasks are a sender's own: it takes them from its free list, and threads that are done with one
  * push it on the sender's stack `returned`, which it takes whole (Treiber 1986, without ABA).
@@ -23,7 +24,10 @@
 #define PB_FOREIGN_FIRST_SLAB 256U
 #define PB_FOREIGN_SLABS      12
 
-enum pb_task_state {
+/* A task's state is (turn << PB_TASK_BITS) | one of these. */
+#define PB_TASK_BITS 3
+#define PB_TASK_MASK 7U
+enum pb_task_phase {
     PB_TASK_FREE,
     PB_TASK_QUEUED,
     PB_TASK_RUNNING,

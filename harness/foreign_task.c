@@ -32,7 +32,7 @@ void pb_foreign_tell(struct pb_foreign *foreign)
 
 static void run_task(struct pb_driver_task *driven, uint32_t slot);
 static void expire_task(struct pb_driver_task *driven);
-static void overrun_task(struct pb_driver_task *driven);
+static void overrun_task(struct pb_driver_task *driven, uint32_t turn);
 
 /* False: no memory, or as many as a sender may have are in the pool. */
 static bool add_slab(struct pb_foreign_sender *sender)
@@ -45,8 +45,9 @@ static bool add_slab(struct pb_foreign_sender *sender)
         return false;
     }
     for (size_t i = 0; i < count; i++) {
-        slab[i].driven =
-            (struct pb_driver_task){ .run = run_task, .expire = expire_task, overrun_task, { 0 } };
+        slab[i].driven = (struct pb_driver_task){ .run = run_task,
+                                                  .expire = expire_task,
+                                                  .overrun = overrun_task };
         slab[i].home = sender;
         slab[i].next = i + 1 < count ? &slab[i + 1] : NULL;
     }
@@ -71,9 +72,32 @@ static struct pb_foreign_task *take_task(struct pb_foreign_sender *sender)
     return task;
 }
 
+/* `state` in another phase of the same turn. */
+static uint32_t in_phase(uint32_t state, enum pb_task_phase phase)
+{
+    return (state & ~PB_TASK_MASK) | phase;
+}
+
+static uint32_t phase_of(uint32_t state)
+{
+    return state & PB_TASK_MASK;
+}
+
+static bool move(struct pb_foreign_task *task, uint32_t from, enum pb_task_phase to)
+{
+    return atomic_compare_exchange_strong(&task->state, &from, in_phase(from, to));
+}
+
+static void set_free(struct pb_foreign_task *task)
+{
+    uint32_t state = atomic_load_explicit(&task->state, memory_order_relaxed);
+
+    atomic_store_explicit(&task->state, in_phase(state, PB_TASK_FREE), memory_order_relaxed);
+}
+
 static void put_back(struct pb_foreign_sender *sender, struct pb_foreign_task *task)
 {
-    atomic_store_explicit(&task->state, PB_TASK_FREE, memory_order_relaxed);
+    set_free(task);
     task->next = sender->free;
     sender->free = task;
 }
@@ -84,7 +108,7 @@ static void give_back(struct pb_foreign_task *task)
     struct pb_foreign_sender *sender = task->home;
     struct pb_foreign_task *top = atomic_load_explicit(&sender->returned, memory_order_relaxed);
 
-    atomic_store_explicit(&task->state, PB_TASK_FREE, memory_order_relaxed);
+    set_free(task);
     do {
         task->next = top;
     } while (!atomic_compare_exchange_weak(&sender->returned, &top, task));
@@ -203,17 +227,17 @@ static bool claim(struct pb_foreign_task *task, uint32_t from, enum pb_outcome o
 {
     struct pb_foreign_seat *seat = NULL;
 
-    if (!atomic_compare_exchange_strong(&task->state, &from, PB_TASK_CLAIMED)) {
+    if (!move(task, from, PB_TASK_CLAIMED)) {
         return false;
     }
-    if (from == PB_TASK_RUNNING) {
+    if (phase_of(from) == PB_TASK_RUNNING) {
         seat = &task->home->foreign->seats[task->seat];
         atomic_store(&seat->use, PB_SEAT_AWAY);
         pb_token_set(seat->token);
     }
     report_claimed(task, outcome, seat);
     /* release: pairs with the acquire in await_release. */
-    atomic_store_explicit(&task->state, PB_TASK_RELEASED, memory_order_release);
+    atomic_store_explicit(&task->state, in_phase(from, PB_TASK_RELEASED), memory_order_release);
     return true;
 }
 
@@ -223,14 +247,26 @@ static bool await_release(struct pb_foreign_task *task)
 {
     uint32_t state;
 
-    while ((state = atomic_load_explicit(&task->state, memory_order_acquire)) == PB_TASK_CLAIMED) {
+    while (phase_of(state = atomic_load_explicit(&task->state, memory_order_acquire)) ==
+           PB_TASK_CLAIMED) {
         pb_clock_sleep_until(pb_clock_real(), pb_now_ns() + CLAIM_POLL_NS);
     }
-    if (state != PB_TASK_RELEASED) {
+    if (phase_of(state) != PB_TASK_RELEASED) {
         pb_foreign_blame(task->home->foreign, "it ran or expired a task that had ended");
         return false;
     }
     return true;
+}
+
+static void cancel(struct pb_foreign_task *task)
+{
+    uint32_t state = atomic_load(&task->state), phase = phase_of(state);
+
+    if (phase == PB_TASK_QUEUED || phase == PB_TASK_RUNNING) {
+        /* It may begin meanwhile: then it is claimed running. */
+        (void)(claim(task, state, PB_OUTCOME_CANCELLED) ||
+               claim(task, in_phase(state, PB_TASK_RUNNING), PB_OUTCOME_CANCELLED));
+    }
 }
 
 void pb_foreign_cancel_all(struct pb_foreign *foreign)
@@ -245,14 +281,7 @@ void pb_foreign_cancel_all(struct pb_foreign *foreign)
 
         for (uint32_t s = 0; s < slabs; s++) {
             for (size_t i = 0; i < (size_t)PB_FOREIGN_FIRST_SLAB << s; i++) {
-                struct pb_foreign_task *task = &sender->slabs[s][i];
-                uint32_t state = atomic_load(&task->state);
-
-                if (state == PB_TASK_QUEUED || state == PB_TASK_RUNNING) {
-                    /* A task may begin meanwhile: then it is claimed running. */
-                    (void)(claim(task, state, PB_OUTCOME_CANCELLED) ||
-                           claim(task, PB_TASK_RUNNING, PB_OUTCOME_CANCELLED));
-                }
+                cancel(&sender->slabs[s][i]);
             }
         }
     }
@@ -304,7 +333,7 @@ static void report_own(struct pb_foreign *foreign, struct pb_foreign_seat *seat,
 static void run_on(struct pb_foreign *foreign, struct pb_foreign_seat *seat,
                    struct pb_foreign_task *task)
 {
-    uint32_t running = PB_TASK_RUNNING;
+    uint32_t running = in_phase(task->driven.turn << PB_TASK_BITS, PB_TASK_RUNNING);
     struct pb_work work = { .request = &task->request,
                             .token = seat->token,
                             .started_ns = task->started_ns,
@@ -317,7 +346,7 @@ static void run_on(struct pb_foreign *foreign, struct pb_foreign_seat *seat,
     int64_t done_ns = pb_now_ns();
 
     /* The decision: from here on nobody can claim it. */
-    if (atomic_compare_exchange_strong(&task->state, &running, PB_TASK_FREE)) {
+    if (move(task, running, PB_TASK_FREE)) {
         report_own(foreign, seat, task, &work, outcome, done_ns);
     } else if (await_release(task)) {
         if (foreign->config.returned) {
@@ -339,12 +368,18 @@ static void leave_seat(struct pb_foreign_seat *seat)
     atomic_store_explicit(&seat->use, PB_SEAT_IDLE, memory_order_release);
 }
 
+/* The state of a task that was submitted and has not begun. */
+static uint32_t queued_state(const struct pb_foreign_task *task)
+{
+    return in_phase(task->driven.turn << PB_TASK_BITS, PB_TASK_QUEUED);
+}
+
 /* Ends a task that will not run. */
 static void drop_task(struct pb_foreign_task *task, enum pb_outcome outcome)
 {
     struct pb_foreign *foreign = task->home->foreign;
 
-    if (claim(task, PB_TASK_QUEUED, outcome) || await_release(task)) {
+    if (claim(task, queued_state(task), outcome) || await_release(task)) {
         give_back(task);
         atomic_fetch_add(&foreign->finished, 1);
         pb_foreign_tell(foreign);
@@ -356,7 +391,6 @@ static void run_task(struct pb_driver_task *driven, uint32_t slot)
     struct pb_foreign_task *task = (struct pb_foreign_task *)driven;
     struct pb_foreign *foreign = task->home->foreign;
     struct pb_foreign_seat *seat = take_seat(foreign, slot);
-    uint32_t queued = PB_TASK_QUEUED;
 
     if (!seat) {
         /* Without a seat there is no lane to record on: the task ends here, and so does the run. */
@@ -370,7 +404,7 @@ static void run_task(struct pb_driver_task *driven, uint32_t slot)
     task->seat = (uint32_t)(seat - foreign->seats);
     task->started_ns = pb_now_ns();
     atomic_store_explicit(&seat->started_ns, task->started_ns, memory_order_relaxed);
-    if (atomic_compare_exchange_strong(&task->state, &queued, PB_TASK_RUNNING)) {
+    if (move(task, queued_state(task), PB_TASK_RUNNING)) {
         run_on(foreign, seat, task);
     } else {
         mine = await_release(task);
@@ -398,7 +432,7 @@ static void expire_task(struct pb_driver_task *driven)
     drop_task(task, closed ? PB_OUTCOME_CANCELLED : PB_OUTCOME_CHECKOUT_TIMEOUT);
 }
 
-static void overrun_task(struct pb_driver_task *driven)
+static void overrun_task(struct pb_driver_task *driven, uint32_t turn)
 {
     struct pb_foreign_task *task = (struct pb_foreign_task *)driven;
 
@@ -406,7 +440,8 @@ static void overrun_task(struct pb_driver_task *driven)
         pb_foreign_blame(task->home->foreign, "it timed a task out, which is not among its "
                                               "abilities");
     }
-    (void)claim(task, PB_TASK_RUNNING, PB_OUTCOME_OPERATION_TIMEOUT);
+    (void)claim(task, in_phase(turn << PB_TASK_BITS, PB_TASK_RUNNING),
+                PB_OUTCOME_OPERATION_TIMEOUT);
 }
 
 /* --- Submitting --- */
@@ -443,9 +478,7 @@ static void uncount(struct pb_foreign_sender *sender)
 /* The driver did not accept it.  False: it was decided all the same. */
 static bool take_back(struct pb_foreign_sender *sender, struct pb_foreign_task *task)
 {
-    uint32_t queued = PB_TASK_QUEUED;
-
-    if (atomic_compare_exchange_strong(&task->state, &queued, PB_TASK_FREE)) {
+    if (move(task, queued_state(task), PB_TASK_FREE)) {
         uncount(sender);
         return true;
     }
@@ -479,7 +512,8 @@ enum pb_status pb_foreign_submit(struct pb_foreign_sender *sender, const struct 
         return PB_ECLOSED;
     }
     /* release: pairs with run_task, whatever the pool between them does. */
-    atomic_store_explicit(&task->state, PB_TASK_QUEUED, memory_order_release);
+    task->driven.turn++;
+    atomic_store_explicit(&task->state, queued_state(task), memory_order_release);
     enum pb_driver_answer answer = foreign->driver->submit(foreign->pool, &task->driven);
 
     if (answer == PB_DRIVER_OK) {

@@ -64,6 +64,8 @@ enum pb_warning_id {        /* adding one: a row in the table of warnings.c */
     PB_WARN_WORKER_FAILED, /* worker threads could not be created */
     PB_WARN_ACCOUNTING,    /* serious: records and counters disagree, a bug */
     PB_WARN_RECORDER_WAIT, /* the recorder held a few requests up, too few to matter */
+    PB_WARN_RETRY_LOAD,    /* retries made much of the load */
+    PB_WARN_RETRY_LIMIT,   /* requests ended early because too many waited to be tried again */
     PB_WARN_COUNT
 };
 /* "send_lag", ...; static storage. */

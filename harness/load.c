@@ -41,7 +41,8 @@ uint32_t pb_load_lanes(const struct pb_load_config *config)
     struct pb_pool_config pool;
 
     pool_config_of(config, &pool);
-    return pb_pool_config_slots(&pool) + 1 + config->generators;
+    return pb_pool_config_slots(&pool) + 1 + config->generators +
+           (config->scenario->retries.max > 0);
 }
 
 int32_t pb_load_slot_tid(const struct pb_load *load, uint32_t slot)
@@ -136,7 +137,8 @@ static struct pb_record record_of(const struct pb_load *load, const struct pb_re
     };
 }
 
-static void record(struct pb_load *load, uint32_t lane, const struct pb_completion *completion)
+static struct pb_record row_of(const struct pb_load *load, uint32_t lane,
+                               const struct pb_completion *completion)
 {
     const struct pb_request *request = completion->request;
     struct pb_record row = record_of(load, request, completion->started_ns, completion->done_ns);
@@ -159,8 +161,8 @@ static void record(struct pb_load *load, uint32_t lane, const struct pb_completi
     }
     row.flags =
         (uint8_t)((unsigned)completion->outcome | (completion->overflow ? PB_RECORD_OVERFLOW : 0U) |
-                  (request->attempt > 0 ? PB_RECORD_RETRY : 0U) | PB_RECORD_LAST);
-    pb_recorder_put(load->config.recorder, lane, &row);
+                  (request->attempt > 0 ? PB_RECORD_RETRY : 0U));
+    return row;
 }
 
 /* A request that another thread decided leaves its worker away until `returned`. */
@@ -181,24 +183,48 @@ static uint32_t lane_of(const struct pb_load *load, const struct pb_completion *
         return load->slots;
     }
     if (completion->decider == PB_DECIDER_SUBMITTER) {
-        return ((const struct pb_generator *)completion->submitter)->lane;
+        return *(const uint32_t *)completion->submitter;
     }
     return completion->decider;
 }
 
-static void tally(struct pb_load *load, uint32_t lane, const struct pb_completion *completion)
+void pb_load_end_request(struct pb_load *load, uint32_t lane, uint32_t phase,
+                         enum pb_outcome outcome, struct pb_user *user, int64_t done_ns)
 {
-    pb_count_up(&counts_of(load, lane, completion->request->phase)->outcomes[completion->outcome]);
-    if (load->config.recorder) {
-        record(load, lane, completion);
+    pb_count_up(&counts_of(load, lane, phase)->outcomes[outcome]);
+    if (user) {
+        pb_user_return(user, done_ns);
     }
 }
 
-/* On the deciding thread: count, record, hand the user back. */
+/* An attempt has ended, and its request with it or not. */
+static void tally(struct pb_load *load, uint32_t lane, const struct pb_completion *completion)
+{
+    const struct pb_request *request = completion->request;
+    struct pb_retry *retry = load->retrier && pb_retry_wanted(load, request, completion->outcome)
+                                 ? pb_retry_take(load, lane)
+                                 : NULL;
+    struct pb_record row;
+
+    if (load->config.recorder || retry) {
+        row = row_of(load, lane, completion);
+        row.flags |= retry ? 0 : PB_RECORD_LAST;
+    }
+    if (load->config.recorder) {
+        pb_recorder_put(load->config.recorder, lane, &row);
+    }
+    if (retry) {
+        pb_retry_put(load, retry, &row, request);
+    } else {
+        pb_load_end_request(load, lane, request->phase, completion->outcome, request->data,
+                            completion->done_ns);
+    }
+}
+
+/* On the deciding thread: record, and count, hand the user back or try again. */
 static void on_done(void *ctx, const struct pb_completion *completion)
 {
     struct pb_load *load = ctx;
-    void *user = completion->request->data;
     uint32_t lane = lane_of(load, completion);
 
     if (completion->worker == lane) {
@@ -213,9 +239,6 @@ static void on_done(void *ctx, const struct pb_completion *completion)
         pb_mutex_unlock(&load->timer_lane);
     } else {
         tally(load, lane, completion);
-    }
-    if (user) {
-        pb_user_return(user, completion->done_ns);
     }
 }
 
@@ -271,7 +294,20 @@ static enum pb_status make_memory(struct pb_load *load)
         load->generators[g].number = g;
         load->generators[g].lane = load->slots + 1 + g;
     }
-    return pb_users_new(load);
+    PB_TRY(pb_users_new(load));
+    return pb_retrier_new(load);
+}
+
+/* Long enough for all attempts of a request.  Bounded one by one: timeouts may be as long as they
+ * like. */
+static int64_t drain_limit(const struct pb_scenario *scenario, const struct pb_pool_config *pool)
+{
+    int64_t attempt_ns = earlier(pool->checkout_timeout_ns, DRAIN_MAX_NS) +
+                         earlier(pool->operation_timeout_ns, DRAIN_MAX_NS);
+    int64_t all_ns = attempt_ns * (scenario->retries.max + 1) +
+                     earlier(pb_retries_pauses_ns(&scenario->retries), DRAIN_MAX_NS);
+
+    return earlier(all_ns + DRAIN_MARGIN_NS, DRAIN_MAX_NS);
 }
 
 /* The pool's threads inherit the timer slack of the thread that makes the pool: precise waits for
@@ -296,9 +332,12 @@ static enum pb_status make_pool(struct pb_load *load, struct pb_pool_config *poo
     for (uint32_t g = 0; g < load->config.generators; g++) {
         struct pb_generator *generator = &load->generators[g];
 
-        if (pb_backend_attach(&load->backend, generator, &generator->sender) != PB_OK) {
+        if (pb_backend_attach(&load->backend, &generator->lane, &generator->sender) != PB_OK) {
             return pb_fail(err, PB_ENOMEM, "no memory for a generator");
         }
+    }
+    if (pb_retrier_attach(load) != PB_OK) {
+        return pb_fail(err, PB_ENOMEM, "no memory for retries");
     }
     return PB_OK;
 }
@@ -306,16 +345,12 @@ static enum pb_status make_pool(struct pb_load *load, struct pb_pool_config *poo
 static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
 {
     struct pb_pool_config pool;
-    int64_t limit_ns;
 
     pool_config_of(&load->config, &pool);
     load->slots = pb_pool_config_slots(&pool);
     load->lanes = pb_load_lanes(&load->config);
     load->phases = (uint32_t)load->config.scenario->phase_count;
-    /* Bounded one by one: timeouts may be as long as they like. */
-    limit_ns = earlier(pool.checkout_timeout_ns, DRAIN_MAX_NS) +
-               earlier(pool.operation_timeout_ns, DRAIN_MAX_NS) + DRAIN_MARGIN_NS;
-    load->drain_limit_ns = earlier(limit_ns, DRAIN_MAX_NS);
+    load->drain_limit_ns = drain_limit(load->config.scenario, &pool);
     if (make_memory(load) != PB_OK) {
         return pb_fail(err, PB_ENOMEM, "no memory for the load generator");
     }
@@ -399,8 +434,7 @@ static int64_t wait_for_the_last(struct pb_load *load)
             deadline_ns = earlier(deadline_ns, now_ns + DRAIN_STOPPED_NS);
             atomic_store(&load->give_up_ns, deadline_ns);
         }
-        if (pb_backend_wait_idle(&load->backend,
-                                 earlier(deadline_ns, now_ns + PB_LOAD_STOP_POLL_NS))) {
+        if (pb_load_wait_empty(load, earlier(deadline_ns, now_ns + PB_LOAD_STOP_POLL_NS))) {
             break;
         }
     }
@@ -409,9 +443,13 @@ static int64_t wait_for_the_last(struct pb_load *load)
 
 void pb_load_drain(struct pb_load *load)
 {
-    enum pb_status drained = pb_backend_drain(&load->backend, wait_for_the_last(load));
+    int64_t deadline_ns = wait_for_the_last(load);
+
+    pb_retrier_close(load);
+    enum pb_status drained = pb_backend_drain(&load->backend, deadline_ns);
 
     (void)drained; /* PB_ETIMEDOUT: some were cancelled, which their outcomes say */
+    pb_retrier_abandon(load);
     atomic_store(&load->give_up_ns, pb_now_ns());
     close_recorder(load, pb_now_ns() + come_back_within_ns(load));
 }
@@ -433,12 +471,24 @@ void pb_load_snapshot(struct pb_load *load, struct pb_load_stats *ret_stats)
             stats.sent[p] +=
                 atomic_load_explicit(&load->generators[g].sent[p], memory_order_relaxed);
         }
+        stats.attempts[p] = stats.sent[p];
+        if (load->retrier) {
+            stats.attempts[p] +=
+                atomic_load_explicit(&load->retrier->sent[p], memory_order_relaxed);
+        }
         if (stopped && load->config.schedule->planned[p] > stats.sent[p]) {
             stats.unsent[p] = load->config.schedule->planned[p] - stats.sent[p];
         }
     }
     for (uint32_t g = 0; g < load->config.generators; g++) {
         stats.behind += atomic_load_explicit(&load->generators[g].behind, memory_order_relaxed);
+    }
+    if (load->retrier) {
+        /* Settled ones first: what is accepted meanwhile makes the difference too large only. */
+        uint64_t settled = atomic_load(&load->retrier->settled);
+
+        stats.waiting = atomic_load(&load->retrier->accepted) - settled;
+        stats.given_up = atomic_load_explicit(&load->retrier->given_up, memory_order_relaxed);
     }
     *ret_stats = stats;
 }
@@ -462,6 +512,7 @@ void pb_load_free(struct pb_load *load)
         return;
     }
     atomic_store(&load->give_up_ns, pb_now_ns());
+    pb_retrier_close(load);
     if (pb_backend_close(&load->backend, come_back_within_ns(load)) == PB_ETIMEDOUT) {
         return; /* a worker that never came back uses all this: leaked on purpose, as the pool */
     }
@@ -469,6 +520,7 @@ void pb_load_free(struct pb_load *load)
     if (load->workload) {
         load->kind->close(load->workload);
     }
+    pb_retrier_free(load);
     pb_users_free(load);
     free(load->generators);
     free(load->slot_states);

@@ -1,6 +1,6 @@
 /*
  * harness/load.h - drives a pool through a scenario's phases: the generator threads, the glue
- * between pool, workload and recorder, the closed loop's way back, and the faults.
+ * between pool, workload and recorder, the closed loop's way back, retries, and the faults.
  *
  * Life: _new makes the pool with all its workers ready; _run sends every planned request at its
  * time and returns at the end of the last phase; _drain waits for what is in flight; _free ends it
@@ -15,6 +15,7 @@
 
 #include "poolbench/pool.h"
 
+#include "harness/pacing.h"
 #include "harness/recorder.h"
 #include "harness/scenario.h"
 #include "harness/schedule.h"
@@ -53,7 +54,8 @@ struct pb_load_config {
     void *ctx;
 };
 
-/* Recorder lanes that a load needs: worker slots, the pool's timer, one for each generator. */
+/* Recorder lanes that a load needs: worker slots, the pool's timer, one for each generator, and one
+ * for retries where the scenario has them. */
 uint32_t pb_load_lanes(const struct pb_load_config *config);
 
 PB_MUST_USE enum pb_status pb_load_new(const struct pb_load_config *config,
@@ -62,8 +64,10 @@ PB_MUST_USE enum pb_status pb_load_new(const struct pb_load_config *config,
 int64_t pb_load_start_ns(const struct pb_load *load);
 /* PB_OK also when stopped early: the snapshot tells what was not sent. */
 PB_MUST_USE enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err);
-/* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), or 1 s
- * after a stop; the rest is cancelled.  The pool takes nothing afterwards. */
+/* Lets requests in flight finish: at most min(30 s, checkout + operation timeout + 1 s), with
+ * retries min(30 s, all attempts' timeouts + their pauses + 1 s), or 1 s after a stop; the rest is
+ * cancelled.  A request between two attempts then ends as its last one did.  The pool takes nothing
+ * afterwards. */
 void pb_load_drain(struct pb_load *load);
 /* PB_OK, or what the driver of the pool did that it must not: then the load measured nothing. */
 PB_MUST_USE enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err);
@@ -78,6 +82,9 @@ struct pb_load_stats {
     uint64_t unsent[PB_PHASES_MAX]; /* planned, not sent because of a stop (open phases) */
     uint64_t outcomes[PB_PHASES_MAX]
                      [PB_OUTCOME_COUNT]; /* single-writer counters: exact after drain */
+    uint64_t attempts[PB_PHASES_MAX];    /* handed to the pool, first ones included: exact */
+    uint64_t waiting;                    /* requests between two attempts now */
+    uint64_t given_up;                   /* not tried again for want of memory */
     uint64_t
         behind; /* requests sent later than the wake-up for them: the generator was catching up */
 };
@@ -100,6 +107,9 @@ void pb_load_prepared(struct pb_load *load, struct pb_load_prepare_stats *ret_st
 /* What worker processes wrote to standard error last; owned by the caller; NULL: nothing. */
 char *pb_load_worker_log(struct pb_load *load);
 void pb_load_snapshot(struct pb_load *load, struct pb_load_stats *ret_stats);
+/* How late retries went out, against their planned instants; count 0: there were none.  After
+ * drain. */
+void pb_load_retry_lag(const struct pb_load *load, struct pb_lateness *ret_lag);
 /* Frees the pool too.  NULL is fine. */
 void pb_load_free(struct pb_load *load);
 

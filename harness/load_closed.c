@@ -1,53 +1,20 @@
-#include <errno.h>
-#include <linux/futex.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "harness/load_internal.h"
 #include "harness/pacing.h"
 
 /*
  * The closed loop.  A user waits in its generator's heap until it sends, travels with its request,
- * and is pushed by the deciding thread onto the generator's stack; the generator takes the stack
- * whole.  A push that finds the generator asleep wakes it: the pusher alone clears the word that
- * it woke, and the generator looks at the stack again after announcing its sleep, so that no wake
- * is lost.
+ * and is put by the deciding thread into the generator's inbox.
  */
 
 /* Spinning begins so long before a user is due (as in pacing.c). */
 #define SPIN_NS (60 * PB_NS_PER_US)
 
-static long futex(_Atomic uint32_t *word, int op, uint32_t value, const struct timespec *until)
-{
-    return syscall(SYS_futex, word, op | FUTEX_PRIVATE_FLAG, value, until, NULL,
-                   FUTEX_BITSET_MATCH_ANY);
-}
-
 void pb_user_return(struct pb_user *user, int64_t done_ns)
 {
-    struct pb_generator *generator = user->generator;
-    struct pb_user *top = atomic_load_explicit(&generator->returned, memory_order_relaxed);
-
     user->at_ns = done_ns;
-    do {
-        user->next = top;
-    } while (!atomic_compare_exchange_weak(&generator->returned, &top, user));
-    if (atomic_load(&generator->asleep) != 0 && atomic_exchange(&generator->asleep, 0) != 0) {
-        (void)futex(&generator->asleep, FUTEX_WAKE, 1, NULL);
-    }
-}
-
-/* Sleeps until `until_ns` or until a user is handed back. */
-static void sleep_for_return(struct pb_generator *generator, int64_t until_ns)
-{
-    struct timespec until = { .tv_sec = until_ns / PB_NS_PER_S, .tv_nsec = until_ns % PB_NS_PER_S };
-
-    atomic_store(&generator->asleep, 1);
-    if (!atomic_load(&generator->returned)) {
-        (void)futex(&generator->asleep, FUTEX_WAIT_BITSET, 1, &until);
-    }
-    atomic_store(&generator->asleep, 0);
+    pb_inbox_put(&user->generator->returned, &user->item);
 }
 
 /* The user with the smaller time goes first; of equals the smaller index, so that the order is
@@ -95,14 +62,12 @@ static void take_returned(struct pb_generator *generator, uint32_t phase, uint64
                           int64_t end_ns)
 {
     const struct pb_schedule *schedule = generator->load->config.schedule;
-    struct pb_user *user = NULL;
+    struct pb_inbox_item *item = pb_inbox_take(&generator->returned);
 
-    if (atomic_load_explicit(&generator->returned, memory_order_relaxed)) {
-        user = atomic_exchange(&generator->returned, NULL);
-    }
-    while (user) {
-        struct pb_user *next = user->next;
+    while (item) {
+        struct pb_user *user = (struct pb_user *)item;
 
+        item = item->next;
         if (user->phase == phase) {
             user->index += users;
             user->at_ns += pb_schedule_think_ns(schedule, phase, user->index);
@@ -110,7 +75,6 @@ static void take_returned(struct pb_generator *generator, uint32_t phase, uint64
                 heap_push(generator, user);
             }
         }
-        user = next;
     }
 }
 
@@ -145,7 +109,7 @@ static void wait_for_user(struct pb_generator *generator, int64_t now_ns, int64_
         until_ns -= SPIN_NS;
     }
     if (until_ns > now_ns) {
-        sleep_for_return(generator, until_ns);
+        pb_inbox_sleep(&generator->returned, until_ns);
     }
 }
 

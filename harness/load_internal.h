@@ -3,10 +3,10 @@
  *
  * load.c: life cycle, the glue between pool, workload and recorder, counters.  load_run.c: the
  * generator threads, the sequence of phases, open arrivals.  load_closed.c: the closed loop.
- * load_faults.c: faults at their times.
+ * load_retry.c: what is tried again.  load_faults.c: faults at their times.
  *
- * Lanes: worker slots, then the pool's timer, then one for each generator.  Everything counted has
- * one writer and is read by anyone.
+ * Lanes: worker slots, then the pool's timer, then one for each generator, then one for retries.
+ * Everything counted has one writer and is read by anyone.
  */
 #ifndef PB_HARNESS_LOAD_INTERNAL_H
 #define PB_HARNESS_LOAD_INTERNAL_H
@@ -14,20 +14,24 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "base/hist.h"
 #include "base/mutex.h"
 #include "harness/backend.h"
+#include "harness/inbox.h"
 #include "harness/load.h"
 
 /* A thread that waits longer looks so often whether it was asked to stop. */
 #define PB_LOAD_STOP_POLL_NS (50 * PB_NS_PER_MS)
 
 struct pb_generator;
+struct pb_retry;
+struct pb_retry_chunk;
 struct pb_load_workers;
 
 /* A closed-loop user.  Belongs to its generator, except from submit until it is handed back:
  * then to whoever decides its request. */
 struct pb_user {
-    struct pb_user *next; /* on the generator's stack of users handed back */
+    struct pb_inbox_item item; /* in the generator's inbox of users handed back; first */
     struct pb_generator *generator;
     uint64_t index; /* of its request */
     int64_t at_ns;  /* waiting: when it sends next; handed back: when its request was done */
@@ -47,9 +51,7 @@ struct pb_generator {
     /* Written by the generator's thread; read by anyone. */
     _Atomic uint64_t behind;
     _Atomic uint64_t sent[PB_PHASES_MAX];
-    /* The way back, written by any deciding thread. */
-    _Alignas(PB_CACHELINE) _Atomic(struct pb_user *) returned; /* Treiber 1986; taken whole */
-    _Atomic uint32_t asleep;                                   /* futex word */
+    struct pb_inbox returned; /* the way back: users, put by any deciding thread */
 };
 
 /* What a worker slot is doing.  Written by the slot's thread; the timer clears it by
@@ -63,6 +65,40 @@ struct pb_slot_state {
 /* One lane's outcomes in one phase: a cache line of its own. */
 struct pb_lane_counts {
     _Alignas(PB_CACHELINE) _Atomic uint64_t outcomes[PB_OUTCOME_COUNT];
+};
+
+/* One lane's store of struct pb_retry. */
+struct pb_retry_lane {
+    /* Used by the lane's writer alone. */
+    _Alignas(PB_CACHELINE) struct pb_retry *free;
+    struct pb_retry_chunk *chunks;
+    /* Used ones, put back by the retry thread. */
+    struct pb_inbox used;
+};
+
+/* Requests between two attempts, and the thread that sends the next one in time. */
+struct pb_retrier {
+    /* Constant once its thread runs. */
+    struct pb_load *load;
+    struct pb_sender sender;
+    pthread_t thread;
+    bool started; /* the owner's */
+    uint32_t lane;
+    struct pb_retry_lane *lanes;
+    /* Used by the retry thread alone; after it has ended, by the owner. */
+    struct pb_retry *heap; /* the earliest first */
+    struct pb_hist lag;
+    /* Written by the retry thread, after it by the owner; read by anyone. */
+    _Atomic uint64_t sent[PB_PHASES_MAX];
+    _Atomic uint64_t settled; /* of those accepted: sent again or abandoned */
+    /* Written by any deciding thread. */
+    struct pb_inbox inbox;
+    _Alignas(PB_CACHELINE) _Atomic uint64_t accepted; /* requests taken in */
+    _Atomic uint64_t given_up;                        /* not taken in for want of memory */
+    _Atomic uint32_t chunks;
+    /* Written by the owner and by who waits for an empty load. */
+    _Alignas(PB_CACHELINE) _Atomic bool closing; /* nothing is tried again any more */
+    _Atomic uint32_t watchers;                   /* threads that wait for `settled` to move */
 };
 
 struct pb_load {
@@ -80,6 +116,7 @@ struct pb_load {
     struct pb_slot_state *slot_states;
     struct pb_generator *generators;
     struct pb_user *users[PB_PHASES_MAX]; /* of the closed phases */
+    struct pb_retrier *retrier;           /* NULL: nothing is tried again */
 
     _Atomic int64_t start_ns;   /* 0: not begun */
     _Atomic int64_t give_up_ns; /* even work that ignores its token ends by then */
@@ -126,6 +163,34 @@ void pb_user_return(struct pb_user *user, int64_t done_ns);
 /* Users and heaps of all closed phases. */
 PB_MUST_USE enum pb_status pb_users_new(struct pb_load *load);
 void pb_users_free(struct pb_load *load);
+
+/* Counts a request's end in a lane and hands its user back, if it has one. */
+void pb_load_end_request(struct pb_load *load, uint32_t lane, uint32_t phase,
+                         enum pb_outcome outcome, struct pb_user *user, int64_t done_ns);
+/* As pthread_create, with a name; in words when it fails. */
+PB_MUST_USE enum pb_status pb_load_start_thread(pthread_t *thread, void *(*body)(void *), void *ctx,
+                                                const char *name, struct pb_error *err);
+
+/* Where the scenario retries: makes load->retrier, before the pool, and its handle, after it. */
+PB_MUST_USE enum pb_status pb_retrier_new(struct pb_load *load);
+PB_MUST_USE enum pb_status pb_retrier_attach(struct pb_load *load);
+PB_MUST_USE enum pb_status pb_retrier_start(struct pb_load *load, struct pb_error *err);
+/* Sends nothing from here on, and takes nothing in. */
+void pb_retrier_close(struct pb_load *load);
+/* The pool has told of all that it had: what waits for another attempt ends as its last one did. */
+void pb_retrier_abandon(struct pb_load *load);
+void pb_retrier_free(struct pb_load *load);
+/* Waits until no request is in the pool or between two attempts; false: not by `deadline_ns`. */
+bool pb_load_wait_empty(struct pb_load *load, int64_t deadline_ns);
+
+/* Whether an attempt that ended so is followed by another.  Any lane's thread. */
+bool pb_retry_wanted(struct pb_load *load, const struct pb_request *request,
+                     enum pb_outcome outcome);
+/* Room to remember a request in; NULL: none is left, so that it ends here. */
+struct pb_retry *pb_retry_take(struct pb_load *load, uint32_t lane);
+/* Hands the request over, with the row of the attempt that ended. */
+void pb_retry_put(struct pb_load *load, struct pb_retry *retry, const struct pb_record *row,
+                  const struct pb_request *request);
 
 /* Thread of a pb_load: injects the faults at their times until the load is over. */
 void *pb_faults_main(void *ctx);

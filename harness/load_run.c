@@ -99,12 +99,14 @@ static void tell_phase(struct pb_load *load, enum pb_load_event_kind kind, uint3
                                    .backlog_oldest_ns = -1,
                                    .slot = PB_NO_WORKER };
     struct pb_pool_stats pool;
+    struct pb_load_stats stats;
 
     if (!load->config.event) {
         return;
     }
+    pb_load_snapshot(load, &stats);
     pb_backend_snapshot(&load->backend, &pool);
-    event.backlog = pool.queued + pool.running;
+    event.backlog = pool.queued + pool.running + stats.waiting;
     if (event.backlog > 0) {
         event.backlog_oldest_ns = oldest_age_ns(load, pb_now_ns());
     }
@@ -133,7 +135,7 @@ static void wait_empty(struct pb_load *load)
     while (!pb_load_stopping(load) && (now_ns = pb_now_ns()) < deadline_ns) {
         int64_t until_ns = now_ns + PB_LOAD_STOP_POLL_NS;
 
-        if (pb_backend_wait_idle(&load->backend, until_ns < deadline_ns ? until_ns : deadline_ns)) {
+        if (pb_load_wait_empty(load, until_ns < deadline_ns ? until_ns : deadline_ns)) {
             return;
         }
     }
@@ -204,8 +206,8 @@ static void *generator_main(void *ctx)
     return NULL;
 }
 
-static enum pb_status start_thread(pthread_t *thread, void *(*body)(void *), void *ctx,
-                                   const char *name, struct pb_error *err)
+enum pb_status pb_load_start_thread(pthread_t *thread, void *(*body)(void *), void *ctx,
+                                    const char *name, struct pb_error *err)
 {
     int problem = pthread_create(thread, NULL, body, ctx);
 
@@ -253,14 +255,15 @@ enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
     uint32_t started = 0;
     char name[16];
 
+    PB_TRY(pb_retrier_start(load, err));
     if (has_faults) {
-        PB_TRY(start_thread(&faults, pb_faults_main, load, "pb-fault", err));
+        PB_TRY(pb_load_start_thread(&faults, pb_faults_main, load, "pb-fault", err));
     }
     for (; started < load->config.generators && status == PB_OK; started++) {
         struct pb_generator *generator = &load->generators[started];
 
         (void)snprintf(name, sizeof(name), "pb-load-%u", (unsigned)started % 1000);
-        status = start_thread(&generator->thread, generator_main, generator, name, err);
+        status = pb_load_start_thread(&generator->thread, generator_main, generator, name, err);
     }
     if (status != PB_OK) {
         started--; /* the last one did not start */

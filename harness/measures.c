@@ -179,7 +179,12 @@ double pb_part_erlangs(const struct pb_part *part)
         /* Timeouts cut the longest ones off: the measured mean can only be too small. */
         service_ns = fmax(service_ns, pb_hist_mean(&part->aggregate->service));
     }
-    return pb_part_offered_per_s(part) * service_ns / (double)PB_NS_PER_S;
+    /* What is tried again is work again. */
+    double attempts = part->aggregate->sent > 0
+                          ? (double)part->aggregate->attempts / (double)part->aggregate->sent
+                          : 1;
+
+    return pb_part_offered_per_s(part) * fmax(attempts, 1) * service_ns / (double)PB_NS_PER_S;
 }
 
 /* Arrivals that the plan expects from the phase's start to `offset_ns`. */

@@ -174,8 +174,10 @@ static void put_instrument(struct pb_out *out, cJSON *root, const struct pb_evid
     put_lateness(out, object, "sleep_lateness", &evidence->pacing.sleep);
     put_lateness(out, object, "spin_lateness", &evidence->pacing.spinning);
     put_lateness(out, object, "warmup_lag", &evidence->warmup_lag);
+    put_lateness(out, object, "retry_lag", &evidence->retry_lag);
     put_lateness(out, object, "null_floor", &evidence->null_floor);
     pb_out_int(out, object, "behind", (int64_t)evidence->load.behind);
+    pb_out_int(out, object, "given_up", (int64_t)evidence->load.given_up);
     pb_out_int(out, object, "records", (int64_t)recorder->records);
     pb_out_int(out, object, "recorder_stalls", (int64_t)recorder->stalls);
     pb_out_int(out, object, "recorder_stall_ns", recorder->stall_ns);

@@ -83,7 +83,7 @@ static void put_window(const struct pb_evidence *evidence, uint32_t w, struct pb
     pb_buf_printf(out, ",%" PRIu32, window->peak_queue);
     put_ratio(out, (double)window->alive_ns, (double)(length_ns * threads));
     put_ratio(out, (double)window->overflow_alive_ns, (double)(length_ns * threads));
-    pb_buf_printf(out, ",%" PRIu32 "\n", window->peak_alive);
+    pb_buf_printf(out, ",%" PRIu32 ",%" PRIu32 "\n", window->peak_alive, window->retries);
 }
 
 void pb_timeline_csv(const struct pb_evidence *evidence, struct pb_buf *out)
@@ -93,7 +93,7 @@ void pb_timeline_csv(const struct pb_evidence *evidence, struct pb_buf *out)
         pb_buf_printf(out, ",%s", pb_outcome_name((enum pb_outcome)o));
     }
     pb_buf_puts(out, ",p50_ns,p95_ns,p99_ns,busy_ratio,queue_mean,queue_peak,workers_mean,"
-                     "overflow_mean,workers_peak\n");
+                     "overflow_mean,workers_peak,retries\n");
     for (uint32_t w = 0; w < evidence->aggregate->window_count; w++) {
         put_window(evidence, w, out);
     }

@@ -55,6 +55,29 @@ static void put_counts(struct pb_out *out, cJSON *object, const struct counts *c
     }
 }
 
+/* Requests are counted once, above; here is what it took. */
+static void put_attempts(struct pb_out *out, cJSON *parent,
+                         const struct pb_phase_aggregate *aggregate)
+{
+    cJSON *attempts = pb_out_object(out, parent, "attempts");
+
+    pb_out_int(out, attempts, "sent", (int64_t)aggregate->attempts);
+    pb_out_int(out, attempts, "retried", (int64_t)aggregate->retried);
+    pb_out_int(out, attempts, "abandoned", (int64_t)aggregate->abandoned);
+    if (aggregate->sent > 0) {
+        pb_out_num(out, attempts, "per_request_ratio",
+                   (double)aggregate->attempts / (double)aggregate->sent);
+    } else {
+        pb_out_null(out, attempts, "per_request_ratio");
+    }
+    cJSON *outcomes = pb_out_object(out, attempts, "outcomes");
+
+    for (int o = 0; o < PB_OUTCOME_COUNT; o++) {
+        pb_out_int(out, outcomes, pb_outcome_name((enum pb_outcome)o),
+                   (int64_t)aggregate->attempt_outcomes[o]);
+    }
+}
+
 /* What a phase and the totals have in common. */
 static void put_part(struct pb_out *out, cJSON *object, const struct pb_part *part,
                      const struct counts *counts)
@@ -62,7 +85,7 @@ static void put_part(struct pb_out *out, cJSON *object, const struct pb_part *pa
     const struct pb_phase_aggregate *aggregate = part->aggregate;
 
     put_counts(out, object, counts);
-    pb_out_int(out, object, "attempts", (int64_t)aggregate->attempts);
+    put_attempts(out, object, aggregate);
     pb_out_num(out, object, "offered_rate_per_s", pb_part_offered_per_s(part));
     pb_out_num(out, object, "achieved_rate_per_s", pb_part_achieved_per_s(part));
     pb_out_num(out, object, "throughput_per_s", pb_part_throughput_per_s(part));

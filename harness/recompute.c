@@ -186,7 +186,13 @@ void pb_recompute_compare(const struct pb_recomputed *recomputed, const cJSON *r
         for (int o = 0; o < PB_OUTCOME_COUNT; o++) {
             (void)snprintf(path, sizeof(path), "outcomes.%s", pb_outcome_name((enum pb_outcome)o));
             compare(&c, path, (int64_t)phase->outcomes[o]);
+            (void)snprintf(path, sizeof(path), "attempts.outcomes.%s",
+                           pb_outcome_name((enum pb_outcome)o));
+            compare(&c, path, (int64_t)phase->attempt_outcomes[o]);
         }
+        compare(&c, "attempts.sent", (int64_t)phase->attempts);
+        compare(&c, "attempts.retried", (int64_t)phase->retried);
+        compare(&c, "attempts.abandoned", (int64_t)phase->abandoned);
         compare_summary(&c, "latency", &phase->latency);
         compare_summary(&c, "queue_wait", &phase->queue_wait);
         compare_summary(&c, "service", &phase->service);

@@ -55,6 +55,7 @@ static void fill_evidence(const struct pb_recomputed *log, const struct pb_folde
         const struct pb_phase_aggregate *phase = &log->aggregate->phases[i];
 
         evidence->load.sent[i] = phase->sent;
+        evidence->load.attempts[i] = phase->attempts;
         evidence->load.unsent[i] =
             schedule->planned[i] > phase->sent ? schedule->planned[i] - phase->sent : 0;
         for (int o = 0; o < PB_OUTCOME_COUNT; o++) {

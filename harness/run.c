@@ -61,6 +61,7 @@ static unsigned log_columns(const struct pb_scenario *scenario, uint32_t cpu_eve
 
     columns |= scenario->phase_count > 1 ? (unsigned)PB_COLUMN_PHASE : 0;
     columns |= scenario->operation_count > 1 ? (unsigned)PB_COLUMN_OPERATION : 0;
+    columns |= scenario->retries.max > 0 ? (unsigned)PB_COLUMN_ATTEMPT : 0;
     columns |= cpu_every > 0 ? (unsigned)PB_COLUMN_CPU : 0;
     return columns;
 }
@@ -155,6 +156,7 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     pb_monitor_stop(run->monitor, &evidence->monitor);
     pb_backend_snapshot(pb_load_backend(run->load), &evidence->pool);
     pb_load_snapshot(run->load, &evidence->load);
+    pb_load_retry_lag(run->load, &evidence->retry_lag);
     pb_load_prepared(run->load, &evidence->prepare);
     evidence->worker_log = pb_load_worker_log(run->load);
     pb_recorder_snapshot(run->recorder, &evidence->recorder);

@@ -205,14 +205,19 @@ static void report_progress(struct pb_run_state *run, const struct pb_pool_stats
                                     .recorded = known && run->scenario->phases[phase].record,
                                     .elapsed_ns = elapsed_ns,
                                     .total_ns = pb_scenario_duration_ns(run->scenario),
-                                    .sent = pool->submitted,
-                                    .ok = pool->outcomes[PB_OUTCOME_OK],
                                     .queued = pool->queued,
                                     .busy = pool->busy,
                                     .alive = pool->alive };
 
-    for (int i = PB_OUTCOME_ERROR; i < PB_OUTCOME_COUNT; i++) {
-        progress.bad += pool->outcomes[i];
+    struct pb_load_stats load;
+
+    pb_load_snapshot(run->load, &load);
+    for (uint32_t p = 0; p < run->scenario->phase_count; p++) {
+        progress.sent += load.sent[p];
+        progress.ok += load.outcomes[p][PB_OUTCOME_OK];
+        for (int i = PB_OUTCOME_ERROR; i < PB_OUTCOME_COUNT; i++) {
+            progress.bad += load.outcomes[p][i];
+        }
     }
     if (elapsed_ns > progress.total_ns) {
         progress.stage = "draining";

@@ -30,7 +30,8 @@ struct pb_driver;
 #define PB_OBJECTIVES_MAX 64
 #define PB_ABORTS_MAX     16
 #define PB_VARY_MAX       16
-#define PB_PREPARE_MAX    16 /* commands of workload.prepare */
+#define PB_PREPARE_MAX    16  /* commands of workload.prepare */
+#define PB_RETRIES_MAX    100 /* of one request; an attempt's number is a byte of its row */
 
 enum pb_arrival {
     PB_ARRIVAL_CONSTANT,
@@ -97,6 +98,15 @@ struct pb_scenario_worker {
     int64_t max_memory_bytes, max_files; /* 0: as ours */
     struct pb_prepare_command prepare[PB_PREPARE_MAX];
     size_t prepare_count;
+};
+
+/* What is tried again, and when.  `max` 0: nothing. */
+struct pb_retries {
+    int64_t max; /* attempts beyond the first */
+    int64_t delay_ns, max_delay_ns;
+    double backoff; /* each pause is so many times the one before */
+    double jitter;  /* 0..1: up to this share of a pause is taken off, drawn from the seed */
+    unsigned on;    /* bit 1 << outcome: is tried again */
 };
 
 enum pb_fault_kind {
@@ -331,6 +341,7 @@ struct pb_scenario {
     struct pb_phase phases[PB_PHASES_MAX];
     size_t phase_count; /* at least 1 */
     bool short_form;    /* phases made from rate / users and duration */
+    struct pb_retries retries;
     struct pb_fault faults[PB_FAULTS_MAX];
     size_t fault_count; /* sorted by at_ns */
     struct pb_objective objectives[PB_OBJECTIVES_MAX];
@@ -382,6 +393,12 @@ bool pb_scenario_kills_workers(const struct pb_scenario *scenario);
 /* Whether the pool that is driven has this setting at all; what it has not is no part of the
  * effective settings. */
 bool pb_scenario_holds(const struct pb_scenario *scenario, const char *path);
+/* The longest pauses that one request may make between its attempts, in sum; ns. */
+int64_t pb_retries_pauses_ns(const struct pb_retries *retries);
+/* The pause before attempt `attempt` (from 1), without jitter; ns. */
+int64_t pb_retries_pause_ns(const struct pb_retries *retries, uint32_t attempt);
+/* Attempts that a request is expected to make for the declared error rates alone, at least 1. */
+double pb_scenario_expected_attempts(const struct pb_scenario *scenario);
 /* The config of the pool that this scenario describes, without callbacks. */
 void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_config *ret_config);
 

@@ -22,7 +22,7 @@ static bool simple_name(const char *path)
 static bool belongs(const struct pb_field *field, const char *prefix)
 {
     static const char *const own_chapter[] = { "pool", "workload", "phases", "faults",
-                                               "slo",  "abort",    "tune" };
+                                               "slo",  "abort",    "tune",   "retries" };
     size_t len = strlen(prefix);
 
     if (*prefix == '\0') {
@@ -169,6 +169,21 @@ static void after_phases(struct pb_buf *out)
              "phase is recorded; a run plans at most 2^32 requests.\n");
 }
 
+static void after_retries(struct pb_buf *out)
+{
+    pb_buf_puts(
+        out, "\nA request whose attempt ended in one of the outcomes `on` is tried again, up to "
+             "`max` times, each time\nafter a pause: `delay`, then `backoff` times as long, at "
+             "most `max_delay`, less what `jitter` takes off\n(with 1 anything from nothing to the "
+             "whole pause). Each attempt draws a demand of its own, is one row of\nthe log, and "
+             "goes through the queue like any other request. What counts is the request: its "
+             "outcome is that of\nits last attempt, its latency runs from the moment at which the "
+             "first was meant to start until the last was\ndecided, pauses included. A user of a "
+             "closed loop goes on only then. After Ctrl-C nothing is tried again;\na request whose "
+             "next attempt the run's end prevents ends as its last attempt did. The final drain "
+             "lasts long\nenough for all attempts of a request, 30 s at most.\n");
+}
+
 static void after_faults(struct pb_buf *out)
 {
     pb_buf_puts(out,
@@ -260,6 +275,7 @@ static const struct chapter chapters[] = {
       { "workload.", "workload.operations[].", "workload.service.", "workload.prepare[]." },
       after_workload },
     { "Phases", NULL, { "phases", "phases[]." }, after_phases },
+    { "Retries", NULL, { "retries", "retries." }, after_retries },
     { "Faults", NULL, { "faults", "faults[]." }, after_faults },
     { "Objectives",
       "`slo` is the name of a preset, or a list of presets, objectives as text, and objects.\n",

@@ -186,6 +186,24 @@ static bool left_over(const struct pb_binder *binder, const char *path)
            binder->scenario->workload != &pb_workload_command;
 }
 
+/* The outcomes that are tried again, also where the file left them to the default. */
+static void put_retried(struct pb_binder *binder, cJSON *tree, const struct pb_field *field)
+{
+    cJSON *list = cJSON_CreateArray();
+
+    for (int o = 0; list && o < PB_OUTCOME_COUNT; o++) {
+        if (binder->scenario->retries.on & 1U << o) {
+            cJSON *item = cJSON_CreateString(pb_outcome_name((enum pb_outcome)o));
+
+            if (!item || !cJSON_AddItemToArray(list, item)) {
+                pb_bind_no_memory(binder);
+                cJSON_Delete(item);
+            }
+        }
+    }
+    put(binder, tree, field->path, list);
+}
+
 static void put_complex(struct pb_binder *binder, cJSON *tree, const struct pb_field *field)
 {
     if (strcmp(field->path, "phases") == 0) {
@@ -198,6 +216,8 @@ static void put_complex(struct pb_binder *binder, cJSON *tree, const struct pb_f
         put_operations(binder, tree, field);
     } else if (strcmp(field->path, "workload.command") == 0) {
         put_command(binder, tree, field);
+    } else if (strcmp(field->path, "retries.on") == 0) {
+        put_retried(binder, tree, field);
     } else if (!left_over(binder, field->path) && !strchr(field->path, '[') &&
                field->path[0] != '$' && !pb_short_field(field->path) &&
                strncmp(field->path, "workload.service.", strlen("workload.service.")) != 0) {

@@ -24,6 +24,7 @@
 #define TOP(t, m)      KIND(t), .home = PB_HOME_SCENARIO, .offset = offsetof(struct pb_scenario, m)
 #define POOL(t, m)     TOP(t, pool.m)
 #define TUNE(t, m)     TOP(t, tune.m)
+#define RETRY(t, m)    TOP(t, retries.m)
 #define PHASE(t, m)    KIND(t), .home = PB_HOME_PHASE, .offset = offsetof(struct pb_phase, m)
 #define WORK(t, m)     KIND(t), .home = PB_HOME_OPERATION, .offset = offsetof(struct pb_operation, m)
 #define RANGE(low, up) .min = (low), .max = (up)
@@ -245,6 +246,20 @@ static const struct pb_field fields[] = {
     { "phases[].drain", PHASE(BOOL, drain), .def = "false",
       .help = "wait until the pool is empty before the next phase" },
 
+    { "retries.max", RETRY(INTEGER, max), .def = "0", RANGE(0, PB_RETRIES_MAX),
+      .help = "attempts that a request may make beyond its first" },
+    { "retries.delay", RETRY(DURATION, delay_ns), .def = "10ms", RANGE(0, HOUR),
+      .help = "pause before the first of them" },
+    { "retries.backoff", RETRY(RATIO, backoff), .def = "2", RANGE(1, 100),
+      .help = "each pause is so many times the one before, a plain number" },
+    { "retries.max_delay", RETRY(DURATION, max_delay_ns), .def = "1h", RANGE(0, HOUR),
+      .help = "the longest pause" },
+    { "retries.jitter", RETRY(RATIO, jitter), .def = "0", RANGE(0, 1),
+      .help = "up to this share of each pause is taken off, drawn from the seed" },
+    { "retries.on", KIND(COMPLEX),
+      .help = "outcomes that are tried again; else error, rejected, checkout_timeout, "
+              "operation_timeout, worker_lost" },
+
     { "faults", KIND(COMPLEX), .help = "what goes wrong, and when" },
     { "faults[].at", KIND(COMPLEX), .help = "from the start of the first phase: 6s, or spike+1s" },
     { "faults[].stall", KIND(DURATION), RANGE(1e3, HOUR),
@@ -274,7 +289,6 @@ static const struct pb_field fields[] = {
 };
 
 static const struct pb_later laters[] = {
-    { "retries", NULL },
     { "system", NULL },
     { "arrival", "replay" },
     { "pool.preset", "hikaricp" },

@@ -222,6 +222,7 @@ void pb_scenario_worker_done(struct pb_scenario_worker *worker);
 bool pb_bind_dist(struct pb_binder *binder, const cJSON *node, const char *path,
                   struct pb_dist *ret_dist);      /* scenario_dist.c */
 void pb_bind_phases(struct pb_binder *binder);    /* scenario_phases.c */
+void pb_bind_retries(struct pb_binder *binder);   /* scenario_retries.c */
 void pb_bind_faults(struct pb_binder *binder);    /* scenario_faults.c */
 void pb_bind_slo(struct pb_binder *binder);       /* scenario_slo.c */
 void pb_bind_aborts(struct pb_binder *binder);    /* scenario_slo.c */

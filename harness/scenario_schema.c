@@ -38,6 +38,9 @@ static const struct {
     { "think", "{\"$ref\":\"#/definitions/demand\"}" },
     { "phases[].think", "{\"$ref\":\"#/definitions/demand\"}" },
     { "workload.service", "{\"$ref\":\"#/definitions/demand\"}" },
+    { "retries.on", "{\"type\":\"array\",\"minItems\":1,\"items\":{\"enum\":[\"client_error\","
+                    "\"error\",\"rejected\",\"checkout_timeout\",\"operation_timeout\","
+                    "\"worker_lost\"]}}" },
     { "faults[].at", "{\"type\":\"string\",\"examples\":[\"6s\",\"spike+1s\"]}" },
     { "faults[].kill_worker",
       "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0},{\"enum\":[\"any\"]}]}" },

@@ -304,6 +304,22 @@ uint64_t pb_schedule_session(const struct pb_schedule *schedule, uint32_t phase,
     return sessions > 0 ? 1 + pb_rng_below(&key, index, sessions) : 0;
 }
 
+int64_t pb_schedule_backoff_ns(const struct pb_schedule *schedule, uint32_t phase, uint64_t index,
+                               uint32_t attempt)
+{
+    const struct pb_retries *retries = &schedule->scenario->retries;
+    int64_t pause_ns = pb_retries_pause_ns(retries, attempt);
+
+    if (retries->jitter > 0.0 && pause_ns > 0) {
+        struct pb_rng_key key = key_of(schedule, phase, PB_STREAM_RETRY);
+
+        /* With jitter 1: "full jitter", Brooker 2015 (Exponential Backoff And Jitter). */
+        pause_ns -=
+            (int64_t)((double)pause_ns * retries->jitter * pb_rng_uniform(&key, index, attempt));
+    }
+    return pause_ns;
+}
+
 /* exp() of the C library differs in the last bit, so the lognormal mean is computed here. */
 static double portable_mean_ns(const struct pb_dist *dist)
 {

@@ -33,6 +33,10 @@ void pb_schedule_demand(const struct pb_schedule *schedule, uint32_t phase, uint
                         uint32_t attempt, struct pb_demand *ret_demand);
 /* The session that the request belongs to, 1 .. scenario's sessions; 0: it has none. */
 uint64_t pb_schedule_session(const struct pb_schedule *schedule, uint32_t phase, uint64_t index);
+/* The pause before attempt `attempt` (from 1) of a request: retries.delay with back-off and jitter;
+ * ns from the moment at which the attempt before was decided. */
+int64_t pb_schedule_backoff_ns(const struct pb_schedule *schedule, uint32_t phase, uint64_t index,
+                               uint32_t attempt);
 /* Think time of a closed-loop user before request `index` (ns). */
 int64_t pb_schedule_think_ns(const struct pb_schedule *schedule, uint32_t phase, uint64_t index);
 /* When user `user` sends its first request, ns from the phase's start. */

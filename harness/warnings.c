@@ -65,6 +65,11 @@ static const struct {
     [PB_WARN_RECORDER_WAIT] = { "recorder_wait", false,
                                 "If it grows: a faster disk (--results), or --set "
                                 "keep=histograms." },
+    [PB_WARN_RETRY_LOAD] = { "retry_load", false,
+                             "Fewer or later retries (retries.max, retries.delay, retries.jitter) or "
+                             "more capacity: under overload they feed on themselves." },
+    [PB_WARN_RETRY_LIMIT] = { "retry_limit", false,
+                              "Lower retries.max or retries.delay, or the rate." },
 };
 _Static_assert(PB_ARRAY_LEN(warnings) == PB_WARN_COUNT, "a row for every warning");
 
@@ -197,6 +202,22 @@ static bool has_fault(const struct pb_evidence *evidence, uint32_t phase)
     return false;
 }
 
+/* Retries that are a noticeable part of what the pool has to do. */
+static void check_retries(struct pb_judging *judging, const struct pb_part *part)
+{
+    const struct pb_phase_aggregate *aggregate = part->aggregate;
+    double more = share(aggregate->attempts, aggregate->sent) - 1;
+    char text[PB_QUANTITY_TEXT], attempts[PB_QUANTITY_TEXT], sent[PB_QUANTITY_TEXT];
+
+    if (more > 0.1) {
+        warn(judging, PB_WARN_RETRY_LOAD,
+             "Phase %.40s: retries made %s more load (%s attempts for %s requests).",
+             judging->evidence->scenario->phases[part->phase].name, pb_format_percent(more, text),
+             pb_format_count((int64_t)aggregate->attempts, attempts),
+             pb_format_count((int64_t)aggregate->sent, sent));
+    }
+}
+
 static int sign(double x)
 {
     return (x > 0) - (x < 0);
@@ -294,6 +315,7 @@ static void check_phase(struct pb_judging *judging, uint32_t phase)
     pb_judging_part(judging, (int)phase, &part);
     check_send_lag(judging, &part);
     check_sent(judging, &part);
+    check_retries(judging, &part);
     check_arrivals(judging, &part);
     check_steady(judging, &part);
     if (evidence->scenario->phases[phase].arrival == PB_ARRIVAL_CLOSED) {
@@ -336,7 +358,8 @@ static void check_accounting(struct pb_judging *judging)
     for (uint32_t i = 0; i < evidence->scenario->phase_count; i++) {
         const struct pb_phase_aggregate *phase = &evidence->aggregate->phases[i];
         uint64_t sum = 0;
-        bool same = phase->sent == evidence->load.sent[i];
+        bool same =
+            phase->sent == evidence->load.sent[i] && phase->attempts == evidence->load.attempts[i];
 
         for (int o = 0; o < PB_OUTCOME_COUNT; o++) {
             sum += evidence->load.outcomes[i][o];
@@ -345,8 +368,10 @@ static void check_accounting(struct pb_judging *judging)
         if (!same || sum != evidence->load.sent[i]) {
             warn(judging, PB_WARN_ACCOUNTING,
                  "Phase %.40s: %" PRIu64 " sent, %" PRIu64 " outcomes, %" PRIu64
-                 " recorded: these should be equal.",
-                 evidence->scenario->phases[i].name, evidence->load.sent[i], sum, phase->sent);
+                 " recorded: these should be equal; so should %" PRIu64
+                 " attempts sent and %" PRIu64 " recorded.",
+                 evidence->scenario->phases[i].name, evidence->load.sent[i], sum, phase->sent,
+                 evidence->load.attempts[i], phase->attempts);
         }
     }
 }
@@ -403,6 +428,11 @@ static void check_pool(struct pb_judging *judging)
     }
     for (uint32_t i = 0; i < evidence->scenario->phase_count; i++) {
         cancelled += evidence->load.outcomes[i][PB_OUTCOME_CANCELLED];
+    }
+    if (evidence->load.given_up > 0) {
+        warn(judging, PB_WARN_RETRY_LIMIT,
+             "%" PRIu64 " requests were not tried again because too many waited for it.",
+             evidence->load.given_up);
     }
     if (cancelled > 0 && evidence->ending == PB_ENDED) {
         warn(judging, PB_WARN_CANCELLED,

@@ -33,18 +33,19 @@ extern "C" {
 #define PB_CAN_STRATEGY          (1U << 5) /* lifo and fifo differ */
 
 /* Poolbench's; valid from submit until run or expire is called, and not touched by the driver after
- * that.  All functions of a task may take long (run does the work) and are called holding no lock
- * of the driver. */
+ * that (but see overrun).  All functions of a task may take long (run does the work) and are called
+ * holding no lock of the driver. */
 struct pb_driver_task {
     /* Runs it.  `slot`: a number below `slots` that no other running task has at the time;
      * PB_DRIVER_NO_SLOT: the driver does not number its threads, poolbench does it by itself. */
     void (*run)(struct pb_driver_task *task, uint32_t slot);
     /* Instead of run: it will never run (waited too long, or the pool is stopping). */
     void (*expire)(struct pb_driver_task *task);
-    /* With PB_CAN_OPERATION_TIMEOUT, from another thread while run is being executed (the driver
-     * sees to it that run has begun and has not returned): it takes too long.  The work is asked to
-     * stop; run returns as ever. */
-    void (*overrun)(struct pb_driver_task *task);
+    /* With PB_CAN_OPERATION_TIMEOUT, from another thread while run is being executed: it takes too
+     * long.  The work is asked to stop; run returns as ever.  `turn`: what the member of that name
+     * was before run was called.  A call that comes too late does nothing. */
+    void (*overrun)(struct pb_driver_task *task, uint32_t turn);
+    uint32_t turn; /* another one each time the task is submitted */
     /* Two words for the driver's own use (queue links, a uv_work_t behind a pointer, ...). */
     void *own[2];
 };

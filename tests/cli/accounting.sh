@@ -13,7 +13,9 @@ rows_agree() {
     file == 1 && /^  "phases":/ { inside = 1 }
     file == 1 && /^  "totals":/ { inside = 0 }
     file == 1 && inside && /^      "arrival": / { users[phases++] = /closed/ }
-    file == 1 && inside && /"(ok|client_error|error|rejected|checkout_timeout|operation_timeout|worker_lost|cancelled)": *[0-9]/ {
+    file == 1 && /"attempts":/ { attempts = 1 }
+    file == 1 && /"offered_rate_per_s":/ { attempts = 0 }
+    file == 1 && inside && !attempts && /"(ok|client_error|error|rejected|checkout_timeout|operation_timeout|worker_lost|cancelled)": *[0-9]/ {
         key = $1; gsub(/[ "]/, "", key); counted[key] += $2
     }
     file == 2 && FNR > 1 {

@@ -26,6 +26,7 @@ struct pb_drive {
     /* Found after. */
     struct pb_schedule schedule;
     struct pb_load_stats load;
+    struct pb_lateness retry_lag;
     struct pb_pool_stats pool;
     struct pb_recorder_stats recorder;
     struct pb_load_event events[PB_DRIVE_EVENTS];
@@ -79,7 +80,8 @@ static inline void pb_drive_run(struct pb_drive *drive, const struct pb_scenario
                                      .ctx = drive };
     struct pb_recorder_config recording = { .lanes = pb_load_lanes(&config) };
     struct pb_reqlog_info info = { .columns = PB_COLUMN_OPERATION | PB_COLUMN_PHASE |
-                                              PB_COLUMN_CPU | PB_COLUMN_DEMAND };
+                                              PB_COLUMN_CPU | PB_COLUMN_DEMAND |
+                                              PB_COLUMN_ATTEMPT };
     struct pb_load *load = NULL;
     struct pb_error err = { .text = "" };
     char path[96];
@@ -101,6 +103,7 @@ static inline void pb_drive_run(struct pb_drive *drive, const struct pb_scenario
     pb_load_drain(load);
     drive->drain_ns = pb_now_ns() - drain_ns;
     pb_load_snapshot(load, &drive->load);
+    pb_load_retry_lag(load, &drive->retry_lag);
     pb_backend_snapshot(pb_load_backend(load), &drive->pool);
     if (drive->record) {
         pb_recorder_stop(config.recorder);

@@ -125,6 +125,7 @@ static void add_request(struct made *made, uint32_t phase, uint64_t index, int64
 
     pb_aggregate_add(made->aggregate, &record);
     made->evidence.load.sent[phase]++;
+    made->evidence.load.attempts[phase]++;
     made->evidence.load.outcomes[phase][what.outcome]++;
     made->evidence.recorder.records++;
     made->evidence.recorder.collected++;

@@ -153,6 +153,35 @@ PB_TEST(aggregate_of_retries_counts_attempts_and_outcomes_apart)
     ck_assert_int_eq(1, a->phases[1].lag_all.total);
     ck_assert_int_eq(0, a->phases[1].lag_all.max);
     ck_assert_int_eq(6 * MS, a->phases[1].latency.max); /* from the first intention */
+    ck_assert_int_eq(0, a->phases[1].send_lag.total);   /* it was not ok at once */
+    ck_assert_uint_eq(1, a->phases[1].attempt_outcomes[PB_OUTCOME_ERROR]);
+    ck_assert_uint_eq(1, a->phases[1].attempt_outcomes[PB_OUTCOME_OK]);
+    ck_assert_uint_eq(1, a->phases[1].retried);
+    ck_assert_uint_eq(1, a->windows[2].sent);
+    ck_assert_uint_eq(1, a->windows[2].retries);
+    free_both(a, scenario);
+}
+
+PB_TEST(aggregate_takes_a_request_that_the_end_kept_from_its_next_attempt_once)
+{
+    struct pb_scenario *scenario = new_scenario();
+    struct pb_aggregate *a = new_aggregate(scenario);
+    struct pb_record attempt = row(1, S, 0, MS, PB_OUTCOME_ERROR), end = attempt;
+
+    attempt.flags = PB_OUTCOME_ERROR;
+    end.flags = PB_RECORD_END | PB_RECORD_LAST | PB_OUTCOME_ERROR;
+    add(a, attempt);
+    ck_assert_uint_eq(0, a->phases[1].sent);
+    int64_t busy_ns = a->phases[1].busy_ns;
+
+    add(a, end);
+    ck_assert_uint_eq(1, a->phases[1].sent);
+    ck_assert_uint_eq(1, a->phases[1].outcomes[PB_OUTCOME_ERROR]);
+    ck_assert_uint_eq(1, a->phases[1].attempts);
+    ck_assert_uint_eq(1, a->phases[1].attempt_outcomes[PB_OUTCOME_ERROR]);
+    ck_assert_uint_eq(1, a->phases[1].abandoned);
+    ck_assert_int_gt(busy_ns, 0);
+    ck_assert_int_eq(busy_ns, a->phases[1].busy_ns);
     free_both(a, scenario);
 }
 

@@ -262,7 +262,7 @@ PB_TEST(timeline_has_a_line_for_each_window_and_quotes_names)
     static const char header[] =
         "start_s,length_s,phase,offered_per_s,sent,ok,client_error,error,rejected,checkout_timeout,"
         "operation_timeout,worker_lost,cancelled,p50_ns,p95_ns,p99_ns,busy_ratio,queue_mean,"
-        "queue_peak,workers_mean,overflow_mean,workers_peak\n";
+        "queue_peak,workers_mean,overflow_mean,workers_peak,retries\n";
 
     ck_assert(strncmp(text, header, strlen(header)) == 0);
     ck_assert_ptr_nonnull(strstr(text, "\n0,1,\"warm, \"\"up\"\"\",50,50,"));

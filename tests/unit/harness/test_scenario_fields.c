@@ -127,9 +127,9 @@ PB_TEST(a_row_is_found_by_a_path_with_names_in_it)
 /* Names under a prefix are kept in fixed room: here is where it would be too small. */
 PB_TEST(all_names_of_an_object_fit)
 {
-    static const char *const prefixes[] = { "",          "pool.",    "workload.",
-                                            "phases[].", "tune.",    "workload.operations[].",
-                                            "slo[].",    "faults[]." };
+    static const char *const prefixes[] = { "",          "pool.",     "workload.",
+                                            "phases[].", "tune.",     "workload.operations[].",
+                                            "slo[].",    "faults[].", "retries." };
     const struct pb_field *field;
 
     for (size_t p = 0; p < PB_ARRAY_LEN(prefixes); p++) {

@@ -211,7 +211,7 @@ PB_TEST(a_wrong_override_is_named_with_what_would_be_right)
                   "phases.warmup.duration");
     check_refused(phased, "phases.warmup.rte", "4",
                   "--set phases.warmup.rte=4: unknown field; did you mean \"phases.warmup.rate\"?");
-    check_refused(phased, "retries", "4", "--set retries=4: not built in this version");
+    check_refused(phased, "retries", "4", "--set retries=4: must be an object { ... }, not text");
     check_refused(phased, "pool.size.max", "4",
                   "--set pool.size.max=4: unknown field; did you mean \"pool.size\"?");
     check_refused(phased, "", "4", "--set =4: unknown field; poolbench fields lists them");

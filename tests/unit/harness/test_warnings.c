@@ -116,6 +116,32 @@ PB_TEST(each_serious_fault_of_the_machinery_is_named)
     made_free(made);
 }
 
+PB_TEST(retries_that_make_much_of_the_load_are_told)
+{
+    struct made *made = poisson();
+
+    made_run(made, NULL);
+    struct pb_phase_aggregate *phase = &made->aggregate->phases[1];
+    uint64_t sent = phase->sent;
+
+    made->evidence.load.attempts[1] = phase->attempts = sent + sent / 11;
+    ck_assert_ptr_null(made_warning(judge(made), PB_WARN_RETRY_LOAD));
+    made->evidence.load.attempts[1] = phase->attempts = sent + sent / 8;
+    const struct pb_warning *warning = made_warning(judge(made), PB_WARN_RETRY_LOAD);
+
+    ck_assert_ptr_nonnull(warning);
+    ck_assert_ptr_nonnull(strstr(warning->text, "retries made 12.5 % more load"));
+    ck_assert(!pb_warning_serious(PB_WARN_RETRY_LOAD));
+    ck_assert_ptr_null(made_warning(&made->judgement, PB_WARN_ACCOUNTING));
+
+    made->evidence.load.attempts[1]++;
+    assert_warned(judge(made), PB_WARN_ACCOUNTING);
+    made->evidence.load.attempts[1]--;
+    made->evidence.load.given_up = 3;
+    ck_assert_ptr_nonnull(made_warning(judge(made), PB_WARN_RETRY_LIMIT));
+    made_free(made);
+}
+
 PB_TEST(lesser_matters_are_told_and_do_not_condemn)
 {
     struct made *made = poisson();
