@@ -1,6 +1,7 @@
 /*
  * harness/foreign_internal.h - the inside of harness/foreign.h.  foreign.c: life cycle, drain,
- * figures.  foreign_task.c: the way of a task, from submit to its end.
+ * figures.  foreign_task.c: tasks and submitting.  foreign_run.c: what the driver calls, and who
+ * decides a task's outcome.
  *
  * A task's state decides its outcome: QUEUED -> RUNNING -> FREE by the thread that runs it, or
  * QUEUED or RUNNING -> CLAIMED -> RELEASED by whoever decides before that (a drain, a timeout of
@@ -115,6 +116,38 @@ static inline bool pb_foreign_can(const struct pb_foreign *foreign, uint32_t abi
 {
     return (foreign->driver->abilities & ability) != 0;
 }
+
+/* `state` in another phase of the same turn. */
+static inline uint32_t pb_task_in_phase(uint32_t state, enum pb_task_phase phase)
+{
+    return (state & ~PB_TASK_MASK) | phase;
+}
+
+static inline uint32_t pb_task_phase_of(uint32_t state)
+{
+    return state & PB_TASK_MASK;
+}
+
+static inline bool pb_task_move(struct pb_foreign_task *task, uint32_t from, enum pb_task_phase to)
+{
+    return atomic_compare_exchange_strong(&task->state, &from, pb_task_in_phase(from, to));
+}
+
+/* The state of a task that was submitted and has not begun. */
+static inline uint32_t pb_task_queued(const struct pb_foreign_task *task)
+{
+    return pb_task_in_phase(task->driven.turn << PB_TASK_BITS, PB_TASK_QUEUED);
+}
+
+/* What tasks carry: see struct pb_driver_task. */
+void pb_foreign_run(struct pb_driver_task *driven, uint32_t slot);
+void pb_foreign_expire(struct pb_driver_task *driven);
+void pb_foreign_overrun(struct pb_driver_task *driven, uint32_t turn);
+/* The last that a thread of the pool does with a task: it may be sent again at once. */
+void pb_foreign_give_back(struct pb_foreign_task *task);
+/* Who was claimed waits until nobody reads the task any more.  False: nobody claimed it, it is not
+ * in the pool at all. */
+bool pb_foreign_await_release(struct pb_foreign_task *task);
 
 /* Notes the driver's mistake, if it is the first; nothing more is sent. */
 void pb_foreign_blame(struct pb_foreign *foreign, const char *fault);

