@@ -249,6 +249,7 @@ static void work_until_told_to_leave(struct pb_worker *worker)
     struct pb_pool *pool = worker->pool;
     bool searching = false, first_ok = false, cancelled = false, stays = true;
 
+    worker->free_since_ns = 0; /* the slot's last thread may have left it */
     while (stays && !atomic_load_explicit(&pool->stopping, memory_order_relaxed) &&
            atomic_load_explicit(&worker->must_leave, memory_order_relaxed) == PB_LEAVE_NOT) {
         if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
