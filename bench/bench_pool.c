@@ -46,8 +46,8 @@ static void note_handover(void *ctx, const struct pb_completion *completion)
 
 static const char *const placement_names[] = { "one cpu", "generator | workers" };
 
-/* The pool's threads go to the first CPU, or with `split` to the second; the submitter to the
- * first. */
+/* On the first CPU, the process has no other; with `split` it has two, and the pool's threads go to
+ * the second, the submitter to the first. */
 static struct pb_pool *make_pool(const struct pb_bench_cpus *cpus, bool split, uint32_t workers,
                                  struct pb_hist *hists)
 {
@@ -62,8 +62,9 @@ static struct pb_pool *make_pool(const struct pb_bench_cpus *cpus, bool split, u
     config.run = no_work;
     config.done = hists ? note_handover : NULL;
     config.ctx = hists;
-    pb_bench_pin(cpus, split ? 1 : 0);
+    pb_bench_pin(cpus, split ? -1 : 0);
     must(pb_pool_new(&config, &pool, &err), "pool");
+    pb_bench_pin_others(cpus, split ? 1 : 0, NULL);
     pb_bench_pin(cpus, 0);
     return pool;
 }

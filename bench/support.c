@@ -1,7 +1,11 @@
 #include "bench/support.h"
 
+#include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 void pb_bench_tell(const struct pb_figure *figure)
 {
@@ -70,12 +74,7 @@ void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus)
     ret_cpus->count = CPU_COUNT(&ret_cpus->set);
 }
 
-void pb_bench_pin(const struct pb_bench_cpus *cpus, int n)
-{
-    pb_bench_pin_thread(cpus, 0, n);
-}
-
-void pb_bench_pin_thread(const struct pb_bench_cpus *cpus, pid_t tid, int n)
+static void pin_thread(const struct pb_bench_cpus *cpus, pid_t tid, int n)
 {
     cpu_set_t one;
 
@@ -90,4 +89,44 @@ void pb_bench_pin_thread(const struct pb_bench_cpus *cpus, pid_t tid, int n)
         }
     }
     (void)sched_setaffinity(tid, sizeof(one), &one);
+}
+
+void pb_bench_pin(const struct pb_bench_cpus *cpus, int n)
+{
+    pin_thread(cpus, 0, n);
+}
+
+static bool is_called(const char *tid, const char *wanted)
+{
+    char path[64], name[32] = "";
+    FILE *comm;
+
+    (void)snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", tid);
+    comm = fopen(path, "re");
+    if (!comm) {
+        return false;
+    }
+    if (!fgets(name, sizeof(name), comm)) {
+        name[0] = '\0';
+    }
+    (void)fclose(comm);
+    name[strcspn(name, "\n")] = '\0';
+    return strcmp(name, wanted) == 0;
+}
+
+void pb_bench_pin_others(const struct pb_bench_cpus *cpus, int n, const char *except)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *task;
+
+    while (tasks && (task = readdir(tasks))) {
+        pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
+
+        if (tid > 0 && tid != getpid()) {
+            pin_thread(cpus, tid, except && is_called(task->d_name, except) ? 0 : n);
+        }
+    }
+    if (tasks) {
+        (void)closedir(tasks);
+    }
 }

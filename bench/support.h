@@ -6,7 +6,6 @@
 
 #include <sched.h>
 #include <stddef.h>
-#include <sys/types.h>
 
 /* One figure as a line of the table, and as one JSON object a line appended to $PB_BENCH_OUT.
  * Names are plain ASCII without quotes. */
@@ -40,7 +39,8 @@ struct pb_bench_cpus {
 void pb_bench_cpus_read(struct pb_bench_cpus *ret_cpus);
 /* Pins the calling thread, and so those it starts later, to the n-th of them; n < 0: to all. */
 void pb_bench_pin(const struct pb_bench_cpus *cpus, int n);
-/* The same for any thread of this process; 0: the calling one. */
-void pb_bench_pin_thread(const struct pb_bench_cpus *cpus, pid_t tid, int n);
+/* All threads of this process but the main one, whoever started them, to the n-th; those called
+ * `except` (may be NULL) to the first. */
+void pb_bench_pin_others(const struct pb_bench_cpus *cpus, int n, const char *except);
 
 #endif

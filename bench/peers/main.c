@@ -5,7 +5,6 @@
  * one: the process has the first CPU and no other.  split: it has two; the generator is placed on
  * the first, all other threads on the second.
  */
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -193,45 +192,6 @@ static void take_handover(double *ret_figures)
     pb_hist_reset(all);
 }
 
-static bool is_generator_side(const char *tid)
-{
-    char path[64], name[32] = "";
-    FILE *comm;
-
-    (void)snprintf(path, sizeof(path), "/proc/self/task/%.20s/comm", tid);
-    comm = fopen(path, "re");
-    if (!comm) {
-        return false;
-    }
-    if (!fgets(name, sizeof(name), comm)) {
-        name[0] = '\0';
-    }
-    (void)fclose(comm);
-    name[strcspn(name, "\n")] = '\0';
-    return pb_peer_generator_side && strcmp(name, pb_peer_generator_side) == 0;
-}
-
-/* Every thread there is, whoever started it: the pool's to their CPU, this one to the first. */
-static void place_threads(const struct generator *generator)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    const struct dirent *task;
-
-    if (!tasks) {
-        die("/proc/self/task: cannot be read");
-    }
-    while ((task = readdir(tasks))) {
-        pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
-
-        if (tid > 0) {
-            bool ours = tid == getpid() || is_generator_side(task->d_name);
-
-            pb_bench_pin_thread(&generator->cpus, tid, generator->split && !ours ? 1 : 0);
-        }
-    }
-    (void)closedir(tasks);
-}
-
 /* Until each of the workers has run something: then all of them exist, and are placed. */
 static void gather(struct generator *generator)
 {
@@ -241,7 +201,9 @@ static void gather(struct generator *generator)
     }
     finish(generator);
     atomic_store(&gathering, 0);
-    place_threads(generator);
+    /* Every thread there is, whoever started it. */
+    pb_bench_pin_others(&generator->cpus, generator->split ? 1 : 0, pb_peer_generator_side);
+    pb_bench_pin(&generator->cpus, 0);
     for (uint32_t i = 0; i < WARM_REQUESTS; i++) {
         wait_below(generator, PB_PEER_BACKLOG);
         send(generator, (uintptr_t)pb_now_ns());
