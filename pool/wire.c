@@ -133,8 +133,8 @@ static void put_in_line(struct pb_buf *out, struct pb_span text, bool word)
     }
 }
 
-/* An error's message, whatever bytes it is made of. */
-static void put_words(struct pb_buf *out, struct pb_span text)
+/* A command or an error's message, whatever bytes it is made of. */
+static void put_words(struct pb_buf *out, struct pb_span text, bool word)
 {
     for (size_t at = 0; at < text.len;) {
         size_t len = pb_utf8_decode(text.at + at, text.len - at, NULL);
@@ -142,7 +142,7 @@ static void put_words(struct pb_buf *out, struct pb_span text)
         if (len == 0) {
             pb_buf_puts(out, REPLACEMENT);
         } else {
-            put_in_line(out, (struct pb_span){ text.at + at, len }, false);
+            put_in_line(out, (struct pb_span){ text.at + at, len }, word);
         }
         at += len > 0 ? len : 1;
     }
@@ -171,14 +171,14 @@ static void put_line(struct pb_buf *out, const struct pb_wire_message *m)
     }
     if (m->kind == PB_WIRE_REQUEST) {
         pb_buf_puts(out, " ");
-        put_in_line(out, m->command, true);
+        put_words(out, m->command, true);
         body = body.len > 0 ? body : (struct pb_span){ "null", 4 };
     }
     if (body.len > 0) {
         pb_buf_puts(out, " ");
     }
     if (m->kind == PB_WIRE_ERROR) {
-        put_words(out, body);
+        put_words(out, body, false);
     } else {
         put_in_line(out, body, false);
     }

@@ -143,7 +143,7 @@ static size_t put_utf8(uint32_t code, char ret_bytes[static 4])
 
 size_t pb_skim_unescape(struct pb_span text, char *ret_text, size_t size)
 {
-    const char *at = text.at, *end = text.at + text.len;
+    const char *at = text.at, *end = text.len > 0 ? text.at + text.len : text.at;
     size_t used = 0;
     uint32_t code = 0;
     char bytes[4];
