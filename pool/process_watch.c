@@ -192,7 +192,7 @@ void pb_process_watch_remove(struct pb_process_watch *watch, struct pb_process *
         *at = one->next;
     }
     /* From inside `died` the call under way is its own. */
-    while (watch->telling == process && !pthread_equal(pthread_self(), watch->thread)) {
+    while (process && watch->telling == process && !pthread_equal(pthread_self(), watch->thread)) {
         pb_cond_wait(&watch->told, &watch->lock);
     }
     pb_mutex_unlock(&watch->lock);

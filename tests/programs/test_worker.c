@@ -134,6 +134,7 @@ static void cmd_answer_and_exit(struct worker *worker, uint64_t id)
 static void cmd_signal(struct worker *worker, uint64_t id)
 {
     (void)id;
+    (void)signal((int)number_arg(worker), SIG_DFL); /* a sanitizer's handler would exit instead */
     (void)raise((int)number_arg(worker));
 }
 
@@ -258,6 +259,17 @@ static void cmd_flood(struct worker *worker, uint64_t id)
     for (;;) {
         cmd_echo(worker, id);
     }
+}
+
+/* A string, for standard error. */
+static void cmd_say(struct worker *worker, uint64_t id)
+{
+    char words[200];
+
+    pb_wire_plain(PB_WIRE_FRAMES, (struct pb_span){ worker->args + 1, strlen(worker->args) - 2 },
+                  words, sizeof(words));
+    (void)dprintf(STDERR_FILENO, "%s", words);
+    answer(worker, PB_WIRE_RESULT, id, "");
 }
 
 static void cmd_flood_stderr(struct worker *worker, uint64_t id)
@@ -399,6 +411,7 @@ static const struct command {
     { "large", cmd_large },
     { "deaf", cmd_deaf },
     { "flood", cmd_flood },
+    { "say", cmd_say },
     { "flood_stderr", cmd_flood_stderr },
     { "close_output", cmd_close_output },
     { "close_input", cmd_close_input },
@@ -424,7 +437,6 @@ static void run_command(struct worker *worker, const struct pb_wire_message *m)
             return;
         }
     }
-    (void)dprintf(STDERR_FILENO, "no command '%s'\n", name);
     _exit(91);
 }
 
@@ -528,8 +540,10 @@ int main(int argc, char **argv)
 {
     struct pb_worker_service service = { .init = init, .handle = handle };
     const char *what = argc > 1 ? argv[1] : "";
+    struct rlimit no_core = { 0, 0 };
 
     (void)alarm(LIFE_S);
+    (void)setrlimit(RLIMIT_CORE, &no_core);
     if (strcmp(what, "serve") == 0 && argc > 2) {
         service.threads = (uint32_t)strtoul(argv[2], NULL, 10);
         return pb_worker_serve(&service);

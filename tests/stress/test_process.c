@@ -219,7 +219,7 @@ PB_TEST(what_is_not_ready_says_its_last_words)
     config = pb_child_config("at-start", "print");
     refuse(
         &config, PB_EPARSE,
-        "wrote garbage: a frame of more than 16 MiB: 'hello, world, I am a worker that prints?'");
+        "wrote garbage: a frame of more than 16 MiB: 'hello, world, I am a worker that prints.'");
     config = pb_child_config("at-start", "wrong-answer");
     refuse(&config, PB_EPARSE, "an answer that nobody asked for");
     pb_process_log_free(log);
