@@ -267,10 +267,12 @@ static bool run_command(struct pb_load_workers *workers, struct worker *worker, 
     int64_t from_ns = pb_now_ns();
     int64_t until_ns =
         deadline_ns - from_ns > command->timeout_ns ? from_ns + command->timeout_ns : deadline_ns;
-    enum pb_outcome outcome = PB_OUTCOME_ERROR;
-    enum pb_call call = pb_process_call_until(worker->process, 0, token, until_ns, command->command,
-                                              command->args, &outcome);
-    bool good = call == PB_CALL_ANSWERED && outcome == PB_OUTCOME_OK;
+    struct pb_process_request request = { .command = command->command,
+                                          .args = command->args,
+                                          .deadline_ns = until_ns };
+    struct pb_reply reply;
+    bool good = pb_process_call(worker->process, 0, token, &request, &reply) == PB_CALL_ANSWERED &&
+                reply.outcome == PB_OUTCOME_OK;
 
     note_command(workers, number, good, pb_now_ns() - from_ns);
     return good;
@@ -368,10 +370,12 @@ static enum pb_outcome ask(struct pb_load_workers *workers, struct pb_work *work
                            const char *command, const char *args, bool measure_cpu)
 {
     struct worker *worker = work->state;
+    struct pb_process_request request = {
+        .index = work->request->index, .command = command, .args = args, .want_payload = measure_cpu
+    };
     struct pb_reply reply = { .payload = NULL };
 
-    switch (pb_process_call(worker->process, work->lane, work->token, work->request->index, command,
-                            args, measure_cpu, &reply)) {
+    switch (pb_process_call(worker->process, work->lane, work->token, &request, &reply)) {
     case PB_CALL_ANSWERED:
         take_stats(workers, &reply, work);
         free(reply.payload);

@@ -65,7 +65,12 @@ static void lose_to_garbage(struct pb_process *process, const char *why, struct 
     size_t len = text.len < SHOWN_BYTES ? text.len : SHOWN_BYTES;
 
     for (size_t i = 0; i < len; i++) {
-        shown[i] = text.at[i] >= ' ' && text.at[i] < 0x7f ? text.at[i] : '.';
+        bool plain = text.at[i] >= ' ' && text.at[i] < 0x7f;
+
+        shown[i] = '.';
+        if (plain) {
+            shown[i] = text.at[i];
+        }
     }
     shown[len] = '\0';
     pb_process_lose(process, "wrote garbage: %s: '%s%s'", why, shown, len < text.len ? "..." : "");

@@ -178,10 +178,24 @@ enum pb_status pb_process_start(const struct pb_process_config *config,
     return PB_OK;
 }
 
-static enum pb_call call(struct pb_process *process, const struct pb_ask *ask,
-                         struct pb_wire_message *request, struct pb_reply *ret_reply)
+static struct pb_span span_of(const char *text)
 {
-    switch (pb_exchange(process, ask, request, ret_reply)) {
+    return (struct pb_span){ text, text ? strlen(text) : 0 };
+}
+
+enum pb_call pb_process_call(struct pb_process *process, uint32_t lane, struct pb_token *token,
+                             const struct pb_process_request *request, struct pb_reply *ret_reply)
+{
+    struct pb_ask ask = { .lane = lane,
+                          .token = token,
+                          .deadline_ns = request->deadline_ns ? request->deadline_ns : INT64_MAX,
+                          .want_payload = request->want_payload };
+    struct pb_wire_message message = { .kind = PB_WIRE_REQUEST,
+                                       .index = request->index,
+                                       .command = span_of(request->command),
+                                       .body = span_of(request->args) };
+
+    switch (pb_exchange(process, &ask, &message, ret_reply)) {
     case PB_EXCHANGE_ANSWERED:
         return PB_CALL_ANSWERED;
     case PB_EXCHANGE_NOMEM:
@@ -194,42 +208,6 @@ static enum pb_call call(struct pb_process *process, const struct pb_ask *ask,
         break;
     }
     return PB_CALL_CANCELLED;
-}
-
-static struct pb_span span_of(const char *text)
-{
-    return (struct pb_span){ text, text ? strlen(text) : 0 };
-}
-
-enum pb_call pb_process_call(struct pb_process *process, uint32_t lane, struct pb_token *token,
-                             uint64_t id, const char *command, const char *args, bool want_payload,
-                             struct pb_reply *ret_reply)
-{
-    struct pb_ask ask = {
-        .lane = lane, .token = token, .deadline_ns = INT64_MAX, .want_payload = want_payload
-    };
-    struct pb_wire_message request = {
-        .kind = PB_WIRE_REQUEST, .index = id, .command = span_of(command), .body = span_of(args)
-    };
-
-    return call(process, &ask, &request, ret_reply);
-}
-
-enum pb_call pb_process_call_until(struct pb_process *process, uint32_t lane,
-                                   struct pb_token *token, int64_t deadline_ns, const char *command,
-                                   const char *args, enum pb_outcome *ret_outcome)
-{
-    struct pb_ask ask = { .lane = lane, .token = token, .deadline_ns = deadline_ns };
-    struct pb_wire_message request = { .kind = PB_WIRE_REQUEST,
-                                       .command = span_of(command),
-                                       .body = span_of(args) };
-    struct pb_reply reply = { .payload = NULL };
-    enum pb_call how = call(process, &ask, &request, &reply);
-
-    if (how == PB_CALL_ANSWERED) {
-        *ret_outcome = reply.outcome;
-    }
-    return how;
 }
 
 bool pb_process_settle(struct pb_process *process, uint32_t lane, int64_t deadline_ns)

@@ -72,19 +72,20 @@ PB_MUST_USE enum pb_status pb_process_start(const struct pb_process_config *conf
                                             int64_t deadline_ns, struct pb_process **ret_process,
                                             struct pb_error *err);
 
-/* Sends a request on a lane and waits for its answer or for the token.  `command` is a name,
- * `args` a JSON value's text (NULL: none).  On the wire requests are numbered by the process
- * itself, so that a late answer cannot be taken for another's; `id` is the caller's number for it,
- * which the child is told beside (`index`, in frames) and which may come again.  The payload is
- * NULL where it is not wanted or there is no memory for it; a request for which there is no memory
- * is ANSWERED with PB_OUTCOME_ERROR. */
+struct pb_process_request {
+    uint64_t index;      /* the caller's number for it; may come again */
+    const char *command; /* a name */
+    const char *args;    /* a JSON value's text; NULL: none */
+    int64_t deadline_ns; /* CANCELLED when it passes, too; 0: none */
+    bool want_payload;
+};
+
+/* Sends a request on a lane and waits for its answer or for the token.  On the wire requests are
+ * numbered by the process itself, so that a late answer cannot be taken for another's; the child is
+ * told `index` beside, in frames.  The payload is NULL where it is not wanted or there is no memory
+ * for it; a request for which there is no memory is ANSWERED with PB_OUTCOME_ERROR. */
 enum pb_call pb_process_call(struct pb_process *process, uint32_t lane, struct pb_token *token,
-                             uint64_t id, const char *command, const char *args, bool want_payload,
-                             struct pb_reply *ret_reply);
-/* The same of a command that has until `deadline_ns`: CANCELLED when that passes first, too. */
-enum pb_call pb_process_call_until(struct pb_process *process, uint32_t lane,
-                                   struct pb_token *token, int64_t deadline_ns, const char *command,
-                                   const char *args, enum pb_outcome *ret_outcome);
+                             const struct pb_process_request *request, struct pb_reply *ret_reply);
 /* After CANCELLED, before the lane's next call: waits until the child has ended that request after
  * all.  False: not by then, or the child is lost. */
 bool pb_process_settle(struct pb_process *process, uint32_t lane, int64_t deadline_ns);

@@ -12,32 +12,44 @@
 #define FAMILY_MAX   256 /* processes of one worker */
 #define BYTES_PER_KB 1024
 
+/* The `skip`-th number or word, from 0, of a text; -1: that is no number. */
+static int64_t number_at(const char *text, int skip)
+{
+    char *end;
+
+    text += strspn(text, " ");
+    for (; skip > 0; skip--) {
+        text += strcspn(text, " ");
+        text += strspn(text, " ");
+    }
+    long long value = strtoll(text, &end, 10);
+
+    return end > text && value >= 0 ? value : -1;
+}
+
 /* The proportional set size: pages that several processes share count in each for its part, so that
  * the sum over a worker that forks, or over 200 alike, is what they take. */
 int64_t pb_memory_from_rollup(const char *text)
 {
-    const char *line = strstr(text, "\nPss:");
-    int64_t kb = -1;
+    static const char key[] = "\nPss:";
+    const char *line = strstr(text, key);
+    int64_t kb = line ? number_at(line + sizeof(key) - 1, 0) : -1;
 
-    return line && sscanf(line, "\nPss: %" SCNd64 " kB", &kb) == 1 && kb >= 0 ? kb * BYTES_PER_KB
-                                                                              : -1;
+    return kb >= 0 ? kb * BYTES_PER_KB : -1;
 }
 
 int64_t pb_memory_from_statm(const char *text, int64_t page_bytes)
 {
-    int64_t resident = -1;
+    int64_t pages = number_at(text, 1); /* behind the size of all that is mapped */
 
-    return sscanf(text, "%*d %" SCNd64, &resident) == 1 && resident >= 0 ? resident * page_bytes
-                                                                         : -1;
+    return pages >= 0 ? pages * page_bytes : -1;
 }
 
 int64_t pb_memory_group_from_stat(const char *text)
 {
-    /* The name is in brackets and may hold any. */
-    const char *at = strrchr(text, ')');
-    int64_t group = -1;
+    const char *name_end = strrchr(text, ')'); /* the name may hold any */
 
-    return at && sscanf(at + 1, " %*c %*d %" SCNd64, &group) == 1 ? group : -1;
+    return name_end ? number_at(name_end + 1, 2) : -1; /* behind the state and the parent */
 }
 
 static char *read_proc(int64_t pid, const char *name)
@@ -93,7 +105,7 @@ static void add_family(struct family *family, int64_t group, int64_t pid)
     (void)snprintf(path, sizeof(path), "/proc/%" PRId64 "/task", pid);
     DIR *dir = opendir(path);
 
-    while (dir && (entry = readdir(dir))) {
+    while (dir && (entry = readdir(dir))) { /* NOLINT(concurrency-mt-unsafe): own DIR */
         char name[48];
         int64_t thread = strtoll(entry->d_name, NULL, 10);
 

@@ -135,7 +135,7 @@ static enum pb_status tell_failure(const struct pb_process_config *config, int r
                        "like #!/bin/sh",
                        program);
     }
-    return pb_fail(err, PB_EINVAL, "cannot start '%s': %s", program, strerror(rc));
+    return pb_fail(err, PB_EINVAL, "cannot start '%s': %s", program, strerrordesc_np(rc));
 }
 
 static void limit(pid_t pid, enum __rlimit_resource what, int64_t value)

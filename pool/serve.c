@@ -286,7 +286,7 @@ static enum step read_more(struct server *server)
         got = read(server->in, at, room);
     } while (got < 0 && errno == EINTR);
     if (got < 0) {
-        return complain("cannot read standard input: %s", strerror(errno));
+        return complain("cannot read standard input: %s", strerrordesc_np(errno));
     }
     if (got == 0) {
         return server->reader.end == server->reader.start ? PB_STEP_END
@@ -340,7 +340,7 @@ static enum step start_threads(struct server *server)
         int rc = pthread_create(&server->threads[i], NULL, thread_main, server);
 
         if (rc != 0) {
-            return complain("cannot start a thread: %s", strerror(rc));
+            return complain("cannot start a thread: %s", strerrordesc_np(rc));
         }
         server->thread_count = i + 1;
     }
@@ -364,7 +364,7 @@ static enum step call_init(struct server *server, struct pb_span settings)
 
 static enum step greet(struct server *server)
 {
-    struct pb_wire_message message, ready = { .kind = PB_WIRE_READY };
+    struct pb_wire_message message = { 0 }, ready = { .kind = PB_WIRE_READY };
     enum step step = guess_wire(server);
 
     if (step == PB_STEP_MORE) {
@@ -388,7 +388,7 @@ static enum step greet(struct server *server)
 
 static enum step serve(struct server *server)
 {
-    struct pb_wire_message message;
+    struct pb_wire_message message = { 0 };
     enum step step = greet(server);
 
     while (step == PB_STEP_MORE) {
@@ -471,7 +471,7 @@ int pb_worker_serve(const struct pb_worker_service *service)
         step = serve(server);
         stop_threads(server);
     } else {
-        (void)complain("cannot take standard input and output over: %s", strerror(errno));
+        (void)complain("cannot take standard input and output over: %s", strerrordesc_np(errno));
     }
     close_channels(server);
     pb_wire_reader_done(&server->reader);

@@ -43,7 +43,7 @@ struct pb_wire_message {
     uint32_t worker, incarnation; /* of init */
     bool client;                  /* of an error: the request was at fault */
     struct pb_span command;       /* of a request; see pb_wire_plain */
-    struct pb_span stats;        /* of an answer, in frames: what the worker measured, an object */
+    struct pb_span stats;         /* of an answer, in frames: what the worker measured, an object */
     struct pb_span body; /* settings, arguments or value: JSON text.  An error's message. */
 };
 

@@ -43,7 +43,7 @@ PB_TEST(a_child_speaks_lines)
     ck_assert_str_eq("ok 1 { \"a\": 1}", payload);
     free(payload);
     ck_assert_int_eq(PB_CALL_ANSWERED,
-                     pb_process_call(process, 0, NULL, 9, "server_error", NULL, true, &reply));
+                     pb_child_call_on(process, 0, NULL, "server_error", NULL, &reply));
     ck_assert_int_eq(PB_OUTCOME_ERROR, reply.outcome);
     ck_assert_str_eq("error 2 the \"work\" failed", reply.payload);
     free(reply.payload);
@@ -57,46 +57,42 @@ PB_TEST(errors_say_whose_they_are)
     struct pb_reply reply = { 0 };
 
     ck_assert_int_eq(PB_CALL_ANSWERED,
-                     pb_process_call(process, 0, NULL, 0, "client_error", "1", true, &reply));
+                     pb_child_call_on(process, 0, NULL, "client_error", "1", &reply));
     ck_assert_int_eq(PB_OUTCOME_CLIENT_ERROR, reply.outcome);
     free(reply.payload);
     ck_assert_int_eq(PB_CALL_ANSWERED,
-                     pb_process_call(process, 0, NULL, 0, "server_error", "1", false, &reply));
+                     pb_child_call_on(process, 0, NULL, "server_error", "1", NULL));
     ck_assert_int_eq(PB_OUTCOME_ERROR, reply.outcome);
     ck_assert_ptr_null(reply.payload);
     pb_process_stop(process, true);
 }
 
+static enum pb_call call_until(struct pb_process *process, const char *command, int64_t for_ns)
+{
+    struct pb_process_request request = { .command = command, .deadline_ns = pb_now_ns() + for_ns };
+    struct pb_reply reply;
+
+    return pb_process_call(process, 0, NULL, &request, &reply);
+}
+
 PB_TEST(a_command_has_its_time_and_may_be_waited_for_after_it)
 {
     struct pb_process *process = pb_child_frames(2);
-    enum pb_outcome outcome = PB_OUTCOME_COUNT;
-    struct pb_reply reply = { 0 };
 
-    ck_assert_int_eq(PB_CALL_CANCELLED,
-                     pb_process_call_until(process, 0, NULL, pb_now_ns() + PB_NS_PER_MS, "hold",
-                                           NULL, &outcome));
-    ck_assert_int_eq(PB_OUTCOME_COUNT, outcome);
+    ck_assert_int_eq(PB_CALL_CANCELLED, call_until(process, "hold", PB_NS_PER_MS));
     ck_assert(!pb_process_settle(process, 0, pb_now_ns() + PB_NS_PER_MS));
-    ck_assert_int_eq(PB_CALL_ANSWERED,
-                     pb_process_call(process, 1, NULL, 0, "release", NULL, false, &reply));
+    ck_assert_int_eq(PB_CALL_ANSWERED, pb_child_call_on(process, 1, NULL, "release", NULL, NULL));
     ck_assert(pb_process_settle(process, 0, pb_now_ns() + 20 * PB_NS_PER_S));
     ck_assert(pb_process_settle(process, 0, pb_now_ns() + 20 * PB_NS_PER_S));
-    ck_assert_int_eq(PB_CALL_ANSWERED,
-                     pb_process_call_until(process, 0, NULL, pb_now_ns() + 20 * PB_NS_PER_S,
-                                           "client_error", NULL, &outcome));
-    ck_assert_int_eq(PB_OUTCOME_CLIENT_ERROR, outcome);
+    ck_assert_int_eq(PB_CALL_ANSWERED, call_until(process, "client_error", 20 * PB_NS_PER_S));
     pb_process_stop(process, true);
 }
 
 PB_TEST(a_child_that_dies_never_settles)
 {
     struct pb_process *process = pb_child_frames(1);
-    enum pb_outcome outcome = PB_OUTCOME_COUNT;
 
-    ck_assert_int_eq(PB_CALL_CANCELLED,
-                     pb_process_call_until(process, 0, NULL, pb_now_ns() + PB_NS_PER_MS, "hang",
-                                           NULL, &outcome));
+    ck_assert_int_eq(PB_CALL_CANCELLED, call_until(process, "hang", PB_NS_PER_MS));
     pb_process_signal(process, SIGKILL);
     ck_assert(!pb_process_settle(process, 0, pb_now_ns() + 20 * PB_NS_PER_S));
     pb_process_stop(process, false);

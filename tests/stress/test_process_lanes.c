@@ -44,9 +44,9 @@ static void *call_main(void *arg)
 
         (void)snprintf(args, sizeof(args), "\"lane %u, call %d\"", caller->lane, i);
 
-        enum pb_call end = pb_process_call(caller->process, caller->lane, caller->token,
-                                           (uint64_t)i, caller->large ? "large" : caller->command,
-                                           caller->large ? "1000000" : args, true, &reply);
+        enum pb_call end = pb_child_call_on(caller->process, caller->lane, caller->token,
+                                            caller->large ? "large" : caller->command,
+                                            caller->large ? "1000000" : args, &reply);
 
         caller->ended[end]++;
         if (end == PB_CALL_ANSWERED) {
@@ -115,12 +115,10 @@ static void start_holding(struct caller *caller, struct pb_process *process, uin
 static void release_until_done(struct pb_process *process, uint32_t lane, struct caller *callers,
                                size_t count)
 {
-    struct pb_reply reply;
-
     for (size_t i = 0; i < count; i++) {
         while (!atomic_load(&callers[i].done)) {
-            ck_assert_int_eq(PB_CALL_ANSWERED, pb_process_call(process, lane, NULL, 0, "release",
-                                                               "0", false, &reply));
+            ck_assert_int_eq(PB_CALL_ANSWERED,
+                             pb_child_call_on(process, lane, NULL, "release", "0", NULL));
         }
     }
 }
@@ -218,7 +216,6 @@ PB_TEST(cancelled_calls_do_not_disturb_the_others)
         start_caller(&callers[i]);
     }
     for (int i = 0; i < 100; i++) {
-        struct pb_reply reply;
         struct pb_token *token = pb_token_new();
         struct caller waiter = {
             .process = process, .lane = 3, .count = 1, .command = "wait", .token = token
@@ -228,8 +225,7 @@ PB_TEST(cancelled_calls_do_not_disturb_the_others)
         pb_clock_sleep_until(pb_clock_real(), pb_now_ns() + 100 * PB_NS_PER_US);
         pb_token_set(token);
         end_holding(&waiter, PB_CALL_CANCELLED);
-        ck_assert_int_eq(PB_CALL_ANSWERED,
-                         pb_process_call(process, 3, NULL, 0, "echo", "1", false, &reply));
+        ck_assert_int_eq(PB_CALL_ANSWERED, pb_child_call_on(process, 3, NULL, "echo", "1", NULL));
     }
     for (uint32_t i = 0; i < 3; i++) {
         join_caller(&callers[i]);
@@ -262,7 +258,6 @@ PB_TEST(large_messages_pass_each_other)
     struct caller callers[3];
     size_t len = (size_t)1 << 20;
     char *args = malloc(len + 1);
-    struct pb_reply reply;
 
     ck_assert_ptr_nonnull(args);
     memset(args, ' ', len);
@@ -273,8 +268,7 @@ PB_TEST(large_messages_pass_each_other)
         start_caller(&callers[i]);
     }
     for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(PB_CALL_ANSWERED,
-                         pb_process_call(process, 3, NULL, 0, "echo", args, false, &reply));
+        ck_assert_int_eq(PB_CALL_ANSWERED, pb_child_call_on(process, 3, NULL, "echo", args, NULL));
     }
     for (uint32_t i = 0; i < 3; i++) {
         join_caller(&callers[i]);

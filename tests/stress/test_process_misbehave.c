@@ -138,9 +138,7 @@ static void set_done(struct setter *setter)
 static enum pb_call call_with(struct pb_process *process, struct setter *setter,
                               const char *command, const char *args)
 {
-    struct pb_reply reply;
-
-    return pb_process_call(process, 0, setter->token, 0, command, args, false, &reply);
+    return pb_child_call_on(process, 0, setter->token, command, args, NULL);
 }
 
 /* All that only the token ends. */
@@ -245,7 +243,6 @@ PB_TEST(a_late_answer_is_thrown_away)
 {
     struct pb_process *process = pb_child_frames(1);
     struct pb_token *token = pb_token_new();
-    struct pb_reply reply;
     struct setter setter;
     char *payload;
 
@@ -262,8 +259,7 @@ PB_TEST(a_late_answer_is_thrown_away)
         ck_assert(!pb_process_ping(process, 0, token, 0));
     }
     pb_token_free(token);
-    ck_assert_int_eq(PB_CALL_ANSWERED,
-                     pb_process_call(process, 0, NULL, 7, "echo", "1", false, &reply));
+    ck_assert_int_eq(PB_CALL_ANSWERED, pb_child_call_on(process, 0, NULL, "echo", "1", NULL));
     pb_process_stop(process, true);
 }
 

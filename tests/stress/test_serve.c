@@ -24,12 +24,12 @@ PB_TEST(a_service_answers)
         ck_assert_str_eq("{\"type\":\"result\",\"id\":2,\"value\":null}", payload);
         free(payload);
         ck_assert_int_eq(PB_CALL_ANSWERED,
-                         pb_process_call(process, 0, NULL, 0, "refuse", NULL, true, &reply));
+                         pb_child_call_on(process, 0, NULL, "refuse", NULL, &reply));
         ck_assert_int_eq(PB_OUTCOME_CLIENT_ERROR, reply.outcome);
         ck_assert_ptr_nonnull(strstr(reply.payload, "on command"));
         free(reply.payload);
         ck_assert_int_eq(PB_CALL_ANSWERED,
-                         pb_process_call(process, 0, NULL, 0, "nonsense", NULL, true, &reply));
+                         pb_child_call_on(process, 0, NULL, "nonsense", NULL, &reply));
         ck_assert_int_eq(PB_OUTCOME_ERROR, reply.outcome);
         ck_assert_ptr_nonnull(strstr(reply.payload, "its value is not JSON"));
         free(reply.payload);

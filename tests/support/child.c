@@ -57,17 +57,26 @@ struct pb_process *pb_child_frames(uint32_t lanes)
     return pb_child_start(&config);
 }
 
+enum pb_call pb_child_call_on(struct pb_process *process, uint32_t lane, struct pb_token *token,
+                              const char *command, const char *args, struct pb_reply *ret_reply)
+{
+    struct pb_process_request request = { .command = command,
+                                          .args = args,
+                                          .want_payload = ret_reply != NULL };
+    struct pb_reply unwanted;
+
+    return pb_process_call(process, lane, token, &request, ret_reply ? ret_reply : &unwanted);
+}
+
 enum pb_call pb_child_call(struct pb_process *process, const char *command, const char *args)
 {
-    struct pb_reply reply;
-
-    return pb_process_call(process, 0, NULL, 0, command, args, false, &reply);
+    return pb_child_call_on(process, 0, NULL, command, args, NULL);
 }
 
 char *pb_child_ask(struct pb_process *process, const char *command, const char *args)
 {
     struct pb_reply reply = { 0 };
-    enum pb_call end = pb_process_call(process, 0, NULL, 0, command, args, true, &reply);
+    enum pb_call end = pb_child_call_on(process, 0, NULL, command, args, &reply);
 
     ck_assert_msg(end == PB_CALL_ANSWERED, "%s: %d, %s", command, (int)end,
                   pb_process_fate(process));

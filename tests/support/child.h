@@ -15,7 +15,10 @@ struct pb_process_config pb_child_config(const char *mode, const char *more);
 /* Starts it, within a time that a busy machine keeps. */
 struct pb_process *pb_child_start(const struct pb_process_config *config);
 struct pb_process *pb_child_frames(uint32_t lanes);
-/* A call on lane 0 without a token. */
+/* A call; with `ret_reply` (may be NULL) its payload, too. */
+enum pb_call pb_child_call_on(struct pb_process *process, uint32_t lane, struct pb_token *token,
+                              const char *command, const char *args, struct pb_reply *ret_reply);
+/* The same on lane 0 without a token. */
 enum pb_call pb_child_call(struct pb_process *process, const char *command, const char *args);
 /* The same, which is answered with OK; the payload. */
 char *pb_child_ask(struct pb_process *process, const char *command, const char *args);
