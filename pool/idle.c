@@ -141,7 +141,7 @@ void pb_send_word(struct pb_worker *worker, enum pb_word word)
  * named worker, who alone gives it back: when it finds work, when it finds none, and when it
  * leaves.
  */
-static void wake(struct pb_pool *pool, uint32_t preferred)
+static void wake(struct pb_pool *pool, uint32_t preferred, enum pb_word word)
 {
     uint32_t searchers = atomic_load(&pool->searchers);
 
@@ -160,7 +160,7 @@ static void wake(struct pb_pool *pool, uint32_t preferred)
     struct pb_worker *worker = take_idle(pool, preferred);
 
     if (worker) {
-        pb_send_word(worker, PB_WORD_WAKE);
+        pb_send_word(worker, word);
     } else {
         pb_stop_searching(pool);
     }
@@ -168,7 +168,7 @@ static void wake(struct pb_pool *pool, uint32_t preferred)
 
 void pb_wake_for_work(struct pb_pool *pool)
 {
-    wake(pool, PB_NO_WORKER);
+    wake(pool, PB_NO_WORKER, PB_WORD_WAKE);
 }
 
 void pb_wake_for_session(struct pb_pool *pool, uint64_t session, int64_t sent_ns)
@@ -178,7 +178,7 @@ void pb_wake_for_session(struct pb_pool *pool, uint64_t session, int64_t sent_ns
     if (pool->affinity && atomic_load(&pool->idle_count) > 0) {
         (void)pb_affinity_find(pool->affinity, session, sent_ns, &worker);
     }
-    wake(pool, worker.number);
+    wake(pool, worker.number, PB_WORD_WAKE);
 }
 
 void pb_stop_searching(struct pb_pool *pool)
@@ -186,7 +186,7 @@ void pb_stop_searching(struct pb_pool *pool)
     atomic_fetch_sub(&pool->searchers, 1);
     /* A producer that saw this token did not wake anybody: look for it.  seq_cst on both sides. */
     if (pb_ring_length(&pool->ring) > 0) {
-        pb_wake_for_work(pool);
+        wake(pool, PB_NO_WORKER, PB_WORD_FOLLOW);
     }
 }
 
@@ -210,7 +210,10 @@ bool pb_park(struct pb_worker *worker)
 
         if (word != PB_WORD_NONE) {
             atomic_store_explicit(&worker->word, PB_WORD_NONE, memory_order_relaxed);
-            return word == PB_WORD_WAKE;
+            if (word == PB_WORD_FOLLOW) {
+                pb_follow(worker);
+            }
+            return word != PB_WORD_LEAVE;
         }
         pb_futex_wait(&worker->word, PB_WORD_NONE, INT64_MAX);
     }

@@ -32,8 +32,9 @@ enum pb_run_phase {
 /* Messages in a parked worker's `word`; 0: none. */
 enum pb_word {
     PB_WORD_NONE,
-    PB_WORD_WAKE, /* look for work; comes with a searcher token that the worker now owns */
-    PB_WORD_LEAVE /* exit */
+    PB_WORD_WAKE,   /* look for work; comes with a searcher token that the worker now owns */
+    PB_WORD_FOLLOW, /* the same, from a worker that goes on working itself */
+    PB_WORD_LEAVE   /* exit */
 };
 
 /* Where a worker stands; guarded by pool->lock. */
@@ -351,7 +352,7 @@ bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker);
 struct pb_group *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
                                       int64_t *ret_oldest_ns);
 void pb_send_word(struct pb_worker *worker, enum pb_word word);
-/* The worker's side: waits for a message; true: PB_WORD_WAKE, with a searcher's token. */
+/* The worker's side: waits for a message; true: PB_WORD_WAKE or _FOLLOW, with a searcher's token. */
 bool pb_park(struct pb_worker *worker);
 /* Gives up the token, and looks whether somebody else must now search. */
 void pb_stop_searching(struct pb_pool *pool);
@@ -371,6 +372,8 @@ bool pb_find_work(struct pb_worker *worker, bool searching, bool *ret_cancelled)
 /* With nobody searching, a worker that has just become free does for a moment: true, and it holds
  * the token. */
 bool pb_become_searcher(struct pb_worker *worker);
+/* On one CPU: lets whoever woke this worker work first, where that pays off. */
+void pb_follow(struct pb_worker *worker);
 /* Its parts on one CPU: whether to yield now, and what came of it: `found` requests in `took_ns`.
  */
 bool pb_yield_is_due(struct pb_yield *yield);

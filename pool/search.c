@@ -109,3 +109,14 @@ bool pb_become_searcher(struct pb_worker *worker)
     }
     return true;
 }
+
+/* It was woken in case the other one's request blocks, and runs at once if it does; if it does not,
+ * the other one may be through with all that waits before the two have changed places. */
+void pb_follow(struct pb_worker *worker)
+{
+    struct pb_pool *pool = worker->pool;
+
+    if (pool->poll_rounds == 0 && peek(&pool->yield.misses) < YIELD_MISSES_MAX) {
+        (void)sched_yield();
+    }
+}
