@@ -163,6 +163,7 @@ static const char *say_hello(struct pb_group *group)
     pb_mutex_lock(&pool->lock);
     const char *why = group->lost_early                   ? group->lost_early
                       : group->state != PB_GROUP_STARTING ? "start_timeout"
+                      : atomic_load(&pool->stopping)      ? "stopped"
                                                           : NULL;
 
     pb_mutex_unlock(&pool->lock);
