@@ -32,19 +32,28 @@ static enum pb_growth not_before(int64_t due_ns, int64_t now_ns, enum pb_growth 
     return PB_GROWTH_LATER;
 }
 
+/* Requests that wait and that nobody is about to take. */
+static uint64_t unserved(const struct pb_pool *pool)
+{
+    uint64_t before = pb_ring_length(&pool->ring);
+    uint64_t coming = (uint64_t)atomic_load(&pool->idle_count) + atomic_load(&pool->searchers);
+    /* Once more: who was coming may have come, and a request with him gone. */
+    uint64_t after = pb_ring_length(&pool->ring), queued = before < after ? before : after;
+
+    return queued > coming ? queued - coming : 0;
+}
+
 /* By the counts.  Whoever is owed but not yet due keeps a place. */
-static enum pb_growth growth_locked(struct pb_pool *pool, uint64_t queued, int64_t now_ns,
+static enum pb_growth growth_locked(struct pb_pool *pool, uint64_t waiting, int64_t now_ns,
                                     int64_t *next_ns) PB_REQUIRES(pool->lock);
-static enum pb_growth growth_locked(struct pb_pool *pool, uint64_t queued, int64_t now_ns,
+static enum pb_growth growth_locked(struct pb_pool *pool, uint64_t waiting, int64_t now_ns,
                                     int64_t *next_ns)
 {
     uint32_t workers = pool->alive + pool->starting, allowed = pb_workers_allowed_locked(pool);
     uint32_t owed = pool->restarts.owed_count, size = pool->settings.size;
-    uint64_t coming = (uint64_t)atomic_load(&pool->idle_count) + atomic_load(&pool->searchers) +
-                      (uint64_t)pool->starting * pool->threads;
     int64_t blocked_ns = pb_starts_blocked_until_locked(pool), owed_ns = pb_owed_due_locked(pool);
     int64_t demand_ns = pool->restarts.demand_due_ns;
-    bool demand = queued > coming;
+    bool demand = waiting > (uint64_t)pool->starting * pool->threads;
 
     if (workers >= allowed) {
         return PB_GROWTH_NONE;
@@ -64,14 +73,14 @@ static enum pb_growth growth_locked(struct pb_pool *pool, uint64_t queued, int64
 
 static enum pb_growth wanted_growth(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
 {
-    uint64_t queued = pb_ring_length(&pool->ring), ticket;
+    uint64_t waiting = unserved(pool), ticket;
     int64_t sent_ns;
 
     if (atomic_load(&pool->stopping)) {
         return PB_GROWTH_NONE;
     }
     pb_mutex_lock(&pool->lock);
-    enum pb_growth growth = growth_locked(pool, queued, now_ns, next_ns);
+    enum pb_growth growth = growth_locked(pool, waiting, now_ns, next_ns);
     int64_t after_ns = pool->settings.overflow_after_ns;
 
     pb_mutex_unlock(&pool->lock);

@@ -12,7 +12,9 @@
 #include "pool/token.h"
 
 /* Everybody looks over all slots now and then. */
-#define MAX_SLOTS   (4 * PB_POOL_MAX_SIZE)
+#define MAX_SLOTS (4 * PB_POOL_MAX_SIZE)
+/* A pool that could not be made waits so long for its hooks to unmake what there is. */
+#define UNMAKE_NS   (30 * PB_NS_PER_S)
 #define POLL_ROUNDS 12 /* pauses of 1, 2, 4 ... 32 units: about 2 us */
 
 void pb_pool_config_default(struct pb_pool_config *ret_config)
@@ -267,7 +269,9 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
         status = start_services(pool, err);
     }
     if (status != PB_OK) {
-        (void)pb_pool_free(pool, config->init_timeout_ns);
+        int64_t wait_ns = config->init_timeout_ns + config->stuck_after_ns;
+
+        (void)pb_pool_free(pool, wait_ns > UNMAKE_NS ? wait_ns : UNMAKE_NS);
         return status;
     }
     *ret_pool = pool;
