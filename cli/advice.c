@@ -4,6 +4,7 @@
 
 #include "base/cpus.h"
 #include "base/quantity.h"
+#include "harness/driver.h"
 #include "harness/run.h"
 
 #define BYTES_PER_REQUEST 16.0
@@ -29,6 +30,17 @@ void pb_phase_load(const struct pb_scenario *scenario, size_t phase, struct pb_p
                                 .mean_erlangs = mean * service_ns / 1e9,
                                 .peak_erlangs = peak * service_ns / 1e9,
                                 .mean_cpus = mean * pb_scenario_mean_cpu_ns(scenario) / 1e9 };
+}
+
+void pb_print_pool(FILE *out, const struct pb_scenario *scenario)
+{
+    if (scenario->driver) {
+        (void)fprintf(out, "sizes the pool of driver %s (%s)", scenario->driver->table->name,
+                      scenario->driver->table->summary);
+    } else {
+        (void)fprintf(out, "sizes poolbench's own %s pool",
+                      pb_profile_name((enum pb_profile)scenario->pool.profile));
+    }
 }
 
 static void advise_phase(FILE *out, const struct pb_scenario *scenario, size_t i)

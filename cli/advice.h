@@ -17,6 +17,9 @@ struct pb_phase_load {
 void pb_phase_load(const struct pb_scenario *scenario, size_t phase,
                    struct pb_phase_load *ret_load);
 
+/* Prints which pool it is about: "sizes poolbench's own thread pool", "sizes the pool of driver
+ * glib (...)". */
+void pb_print_pool(FILE *out, const struct pb_scenario *scenario);
 /* Prints a line for everything worth knowing before the load starts; nothing when all is well. */
 void pb_advise(FILE *out, const struct pb_scenario *scenario);
 

@@ -107,9 +107,10 @@ static void print_phase(const struct pb_phase *phase, const struct phase_plan *p
 static void print_plan(const struct pb_args *args, const struct pb_scenario *scenario,
                        const struct pb_schedule *schedule)
 {
-    printf(
-        "PLAN  %s: sizes poolbench's own thread pool, size %lld + %lld overflow; nothing was run\n",
-        scenario->name, (long long)scenario->pool.size, (long long)scenario->pool.max_overflow);
+    printf("PLAN  %s: ", scenario->name);
+    pb_print_pool(stdout, scenario);
+    printf(", size %lld + %lld overflow; nothing was run\n", (long long)scenario->pool.size,
+           (long long)scenario->pool.max_overflow);
     printf("  %-14s %8s  %-8s %10s %9s  %-13s %6s  %s\n", "phase", "length", "arrival", "requests",
            "rate", "busy workers", "busy", "wait (approximate: M/G/c)");
     for (size_t i = 0; i < scenario->phase_count; i++) {

@@ -29,9 +29,11 @@ static int validate_one(const struct pb_args *args, const char *path)
     } else {
         printf("ok  ");
         pb_print_text(stdout, path);
-        printf(": sizes poolbench's own thread pool; %zu phase%s, %zu objective%s\n",
-               scenario->phase_count, scenario->phase_count == 1 ? "" : "s",
-               scenario->objective_count, scenario->objective_count == 1 ? "" : "s");
+        printf(": ");
+        pb_print_pool(stdout, scenario);
+        printf("; %zu phase%s, %zu objective%s\n", scenario->phase_count,
+               scenario->phase_count == 1 ? "" : "s", scenario->objective_count,
+               scenario->objective_count == 1 ? "" : "s");
         pb_advise(stdout, scenario);
     }
     pb_scenario_free(scenario);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/quantity.h"
 #include "cli/print.h"
+#include "harness/pool_text.h"
 
 bool pb_print_coloured(FILE *out)
 {
@@ -184,8 +185,10 @@ static void print_overrides(FILE *out, const cJSON *json)
 
 static void print_settings(FILE *out, const cJSON *json)
 {
-    (void)fprintf(out, "size %lld, overflow %lld", (long long)pb_json_int(json, "pool.size", 0),
-                  (long long)pb_json_int(json, "pool.max_overflow", 0));
+    char pool[PB_POOL_TEXT];
+
+    pb_pool_text(json, false, pool, sizeof(pool));
+    (void)fputs(pool, out);
     print_overrides(out, json);
     (void)fputs(" · ", out);
     print_phases(out, json);
@@ -445,13 +448,15 @@ static void print_resources(FILE *out, const cJSON *json)
     char busy[PB_QUANTITY_TEXT], alive[PB_QUANTITY_TEXT], share[PB_QUANTITY_TEXT],
         cpu[PB_QUANTITY_TEXT], memory[PB_QUANTITY_TEXT];
 
-    (void)fprintf(out, "  workers busy %s of %s (%s, peak %lld) · queue peak %lld of %lld",
+    (void)fprintf(out, "  workers busy %s of %s (%s, peak %lld) · queue peak %lld",
                   isnan(utilization) ? "?" : pb_format_number(utilization * workers, busy),
                   isnan(workers) ? "?" : pb_format_number(workers, alive),
                   isnan(utilization) ? "?" : pb_format_percent(utilization, share),
                   (long long)pb_json_int(totals, "peak_workers", 0),
-                  (long long)pb_json_int(totals, "peak_queue", 0),
-                  (long long)pb_json_int(json, "pool.queue_limit", 0));
+                  (long long)pb_json_int(totals, "peak_queue", 0));
+    if (cJSON_IsNumber(pb_json_at(json, "pool.queue_limit"))) {
+        (void)fprintf(out, " of %lld", (long long)pb_json_int(json, "pool.queue_limit", 0));
+    }
     (void)fprintf(out, " · CPU %s of %lld cores · memory %s",
                   pb_format_number(pb_json_num(json, "resources.process_cpus", 0), cpu),
                   (long long)pb_json_int(json, "environment.cpus_usable", 0),
@@ -460,6 +465,19 @@ static void print_resources(FILE *out, const cJSON *json)
         (void)fprintf(out, " · steal %s", pb_format_percent(steal, share));
     }
     (void)fputc('\n', out);
+}
+
+/* Which pool it was, when not poolbench's own, and what it cannot do. */
+static void print_driver(FILE *out, const cJSON *json)
+{
+    char names[PB_POOL_TEXT];
+
+    if (pb_pool_is_foreign(json)) {
+        pb_pool_lacks(json, names, sizeof(names));
+        (void)fprintf(out, "  driver %s: %s%s%s\n", pb_json_str(json, "pool.driver.name", "?"),
+                      pb_json_str(json, "pool.driver.summary", "?"),
+                      *names ? " · not by this driver: " : "", names);
+    }
 }
 
 static void print_warnings(FILE *out, const cJSON *json)
@@ -483,6 +501,7 @@ void pb_print_run(FILE *out, const cJSON *json, const struct pb_print_place *pla
     print_latencies(out, json);
     print_accounts(out, json);
     print_resources(out, json);
+    print_driver(out, json);
     print_warnings(out, json);
     pb_print_next(out, json, place);
 }

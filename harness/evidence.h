@@ -63,6 +63,7 @@ struct pb_evidence {
     uint32_t generators;
     double load_factor;
     uint32_t workers_lost;
+    uint64_t unreturned; /* requests that a driver accepted and neither ran nor expired */
     enum pb_ending ending;
     int signal;       /* with PB_INTERRUPTED: SIGINT or SIGTERM */
     int aborted_rule; /* with PB_ABORTED: number of the abort rule */

@@ -66,6 +66,7 @@ enum pb_warning_id {        /* adding one: a row in the table of warnings.c */
     PB_WARN_RECORDER_WAIT, /* the recorder held a few requests up, too few to matter */
     PB_WARN_RETRY_LOAD,    /* retries made much of the load */
     PB_WARN_RETRY_LIMIT,   /* requests ended early because too many waited to be tried again */
+    PB_WARN_LOST_TASKS,    /* serious: a driver accepted requests that it never ran */
     PB_WARN_COUNT
 };
 /* "send_lag", ...; static storage. */

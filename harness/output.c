@@ -64,7 +64,9 @@ static void put_settings(struct pb_out *out, cJSON *root, const struct pb_scenar
     for (size_t i = 0; (field = pb_field_at(i)) != NULL; i++) {
         if (!strstr(field->path, "[]")) {
             pb_out_str(out, origins, field->path,
-                       pb_origin_name(pb_scenario_origin(scenario, field->path)));
+                       pb_scenario_holds(scenario, field->path)
+                           ? pb_origin_name(pb_scenario_origin(scenario, field->path))
+                           : "not by this driver");
         }
     }
     cJSON *overrides = pb_out_array(out, root, "overrides");

@@ -41,6 +41,8 @@ bool pb_out_totals(struct pb_out *out, cJSON *root, const struct pb_evidence *ev
 struct pb_buf;
 void pb_out_prepare(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 void pb_out_warmup_event(const struct pb_evidence *evidence, struct pb_buf *buf);
+/* output_driver.c: .pool.driver; settings of .pool that the driver does not have become null. */
+void pb_out_driver(struct pb_out *out, cJSON *pool, const struct pb_evidence *evidence);
 /* output_workers.c: .pool, .pool_activity, .recovery, .worker_resources, .workers_history. */
 void pb_out_pool(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 void pb_out_activity(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);

@@ -53,6 +53,7 @@ void pb_out_pool(struct pb_out *out, cJSON *root, const struct pb_evidence *evid
     pb_out_int(out, object, "init_timeout_ns", pool->init_timeout_ns);
     pb_out_int(out, object, "stuck_after_ns", pool->stuck_after_ns);
     put_lifecycle(out, object, pool);
+    pb_out_driver(out, object, evidence);
 }
 
 /* --- .pool_activity --- */

@@ -155,6 +155,7 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     pb_recorder_stop(run->recorder);
     pb_monitor_stop(run->monitor, &evidence->monitor);
     pb_backend_snapshot(pb_load_backend(run->load), &evidence->pool);
+    evidence->unreturned = pb_backend_unreturned(pb_load_backend(run->load));
     pb_load_snapshot(run->load, &evidence->load);
     pb_load_retry_lag(run->load, &evidence->retry_lag);
     pb_load_prepared(run->load, &evidence->prepare);

@@ -70,6 +70,9 @@ static const struct {
                              "more capacity: under overload they feed on themselves." },
     [PB_WARN_RETRY_LIMIT] = { "retry_limit", false,
                               "Lower retries.max or retries.delay, or the rate." },
+    [PB_WARN_LOST_TASKS] = { "lost_tasks", true,
+                             "A pool's driver runs, or expires, each task that it accepted: see "
+                             "docs/pool-driver.md." },
 };
 _Static_assert(PB_ARRAY_LEN(warnings) == PB_WARN_COUNT, "a row for every warning");
 
@@ -433,6 +436,12 @@ static void check_pool(struct pb_judging *judging)
         warn(judging, PB_WARN_RETRY_LIMIT,
              "%" PRIu64 " requests were not tried again because too many waited for it.",
              evidence->load.given_up);
+    }
+    if (evidence->unreturned > stuck) {
+        warn(judging, PB_WARN_LOST_TASKS,
+             "The driver accepted %" PRIu64 " requests that it never ran; its pool was left as "
+             "it is.",
+             evidence->unreturned - stuck);
     }
     if (cancelled > 0 && evidence->ending == PB_ENDED) {
         warn(judging, PB_WARN_CANCELLED,

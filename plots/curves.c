@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/quantity.h"
+#include "harness/pool_text.h"
 #include "plots/charts.h"
 
 #define PHASE_CURVES_MAX 6 /* more could not be told apart */
@@ -12,7 +13,8 @@ void pb_chart_subtitle(const cJSON *result, char *text, size_t size)
     const cJSON *phase, *totals = pb_json_at(result, "totals");
     int runs = cJSON_GetArraySize(pb_json_at(result, "runs"));
     int64_t recorded_ns = 0;
-    char time[PB_QUANTITY_TEXT], ok[PB_QUANTITY_TEXT], sent[PB_QUANTITY_TEXT], tail[32];
+    char pool[PB_POOL_TEXT], time[PB_QUANTITY_TEXT], ok[PB_QUANTITY_TEXT], sent[PB_QUANTITY_TEXT],
+        tail[32];
 
     cJSON_ArrayForEach(phase, pb_json_at(result, "phases"))
     {
@@ -20,11 +22,9 @@ void pb_chart_subtitle(const cJSON *result, char *text, size_t size)
             recorded_ns += pb_json_int(phase, "duration_ns", 0);
         }
     }
+    pb_pool_text(result, false, pool, sizeof(pool));
     (void)snprintf(tail, sizeof(tail), runs > 0 ? "%d runs" : "one run", runs);
-    (void)snprintf(text, size,
-                   "size %lld, overflow %lld · %s recorded%s · %s of %s requests ok · %s (%s)",
-                   (long long)pb_json_int(result, "pool.size", 0),
-                   (long long)pb_json_int(result, "pool.max_overflow", 0),
+    (void)snprintf(text, size, "%s · %s recorded%s · %s of %s requests ok · %s (%s)", pool,
                    pb_format_duration(recorded_ns, time), runs > 0 ? " in each run" : "",
                    pb_format_count(pb_json_int(totals, "outcomes.ok", 0), ok),
                    pb_format_count(pb_json_int(totals, "sent", 0), sent),

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/pool_text.h"
 #include "plots/charts.h"
 
 /* Runs laid over each other, with what backs their curves. */
@@ -23,18 +24,16 @@ static void overlay_free(struct overlay **overlay)
 }
 
 /* What tells one run from another: its settings, then its folder. */
-static void label_of(const struct pb_stored *stored, const char *folder, char *text, size_t size)
+static void label_of(const struct pb_stored *stored, const char *folder, bool drivers, char *text,
+                     size_t size)
 {
+    char pool[PB_POOL_TEXT];
     const cJSON *result = pb_stored_json(stored);
     const char *slash = strrchr(folder, '/');
     const char *id = pb_json_str(result, "id", "");
 
-    (void)snprintf(text, size, "%s (size %lld, overflow %lld)",
-                   *id                 ? id
-                   : slash && slash[1] ? slash + 1
-                                       : folder,
-                   (long long)pb_json_int(result, "pool.size", 0),
-                   (long long)pb_json_int(result, "pool.max_overflow", 0));
+    pb_pool_text(result, drivers, pool, sizeof(pool));
+    (void)snprintf(text, size, "%s (%s)", *id ? id : slash && slash[1] ? slash + 1 : folder, pool);
 }
 
 static enum pb_status add_folder(struct overlay *overlay, const char *folder, struct pb_error *err)
@@ -43,11 +42,23 @@ static enum pb_status add_folder(struct overlay *overlay, const char *folder, st
 
     PB_TRY(pb_stored_load(folder, &overlay->stored[i], err));
     overlay->count++;
-    PB_TRY(pb_merged_make(&overlay->stored[i], &overlay->merged[i], err));
-    label_of(&overlay->stored[i], folder, overlay->labels[i], sizeof(overlay->labels[i]));
-    pb_chart_add_whole(&overlay->stored[i], &overlay->merged[i], overlay->labels[i],
-                       &overlay->chart);
-    return PB_OK;
+    return pb_merged_make(&overlay->stored[i], &overlay->merged[i], err);
+}
+
+/* Which pool it was is said of each run as soon as one of them is not the built-in one. */
+static void add_curves(struct overlay *overlay, const char *const *folders)
+{
+    bool drivers = false;
+
+    for (unsigned i = 0; i < overlay->count; i++) {
+        drivers |= pb_pool_is_foreign(pb_stored_json(&overlay->stored[i]));
+    }
+    for (unsigned i = 0; i < overlay->count; i++) {
+        label_of(&overlay->stored[i], folders[i], drivers, overlay->labels[i],
+                 sizeof(overlay->labels[i]));
+        pb_chart_add_whole(&overlay->stored[i], &overlay->merged[i], overlay->labels[i],
+                           &overlay->chart);
+    }
 }
 
 enum pb_status pb_charts_overlay(const char *const *folders, unsigned count, const char *out,
@@ -68,6 +79,7 @@ enum pb_status pb_charts_overlay(const char *const *folders, unsigned count, con
     for (unsigned i = 0; i < count; i++) {
         PB_TRY(add_folder(overlay, folders[i], err));
     }
+    add_curves(overlay, folders);
     const cJSON *first = pb_stored_json(&overlay->stored[0]);
 
     overlay->chart.title = "Latency by percentile, runs compared";

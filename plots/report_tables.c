@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/quantity.h"
+#include "harness/pool_text.h"
 #include "plots/nothing.h"
 #include "plots/report_internal.h"
 
@@ -231,6 +232,13 @@ void pb_report_facts(struct pb_page *page, const cJSON *json)
     pb_page_html(page, "<dl>\n");
     pb_page_fact(page, "scenario", pb_json_str(json, "scenario.path", NULL));
     pb_page_fact(page, "description", pb_json_str(json, "scenario.description", NULL));
+    pb_page_fact(page, "pool", pb_json_str(json, "pool.driver.summary", NULL));
+    if (pb_pool_is_foreign(json)) {
+        char names[PB_POOL_TEXT];
+
+        pb_pool_lacks(json, names, sizeof(names));
+        pb_page_fact(page, "not by this driver", names);
+    }
     count_fact(page, json, "pool size", "pool.size");
     count_fact(page, json, "overflow workers, at most", "pool.max_overflow");
     count_fact(page, json, "queue limit", "pool.queue_limit");
