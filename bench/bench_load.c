@@ -38,6 +38,14 @@ static void make_scenario(struct pb_scenario *scenario, uint32_t workers, double
         .name = name, .workload = &pb_workload_null, .operation_count = 1, .phase_count = 1
     };
     scenario->pool = (struct pb_scenario_pool){ .size = workers,
+                                                .threads_per_worker = 1,
+                                                .prepare_timeout_ns = 30 * PB_NS_PER_S,
+                                                .health_check_timeout_ns = 5 * PB_NS_PER_S,
+                                                .max_health_failures = 3,
+                                                .max_restarts = 100,
+                                                .restart_window_ns = 10 * PB_NS_PER_S,
+                                                .restart_delay_ns = 10 * PB_NS_PER_MS,
+                                                .restart_max_delay_ns = PB_NS_PER_S,
                                                 .queue_limit = PB_POOL_MAX_QUEUE_LIMIT,
                                                 .max_stuck = 0,
                                                 .overflow_ttl_ns = PB_NS_PER_S,
@@ -89,8 +97,11 @@ static void drive_load(struct drive *drive, const struct pb_scenario *scenario)
         must(pb_recorder_new(&recording, &config.recorder), "make the recorder");
         must(pb_recorder_start(config.recorder, NULL), "start the recorder");
     }
-    place(drive, drive->split ? 1 : 0);
+    place(drive, drive->split ? -1 : 0);
     must(pb_load_new(&config, &load, NULL), "make the load");
+    if (drive->pinned) {
+        pb_bench_pin_others(drive->cpus, drive->split ? 1 : 0, "pb-collect");
+    }
     place(drive, 0);
     must(pb_load_run(load, NULL), "run");
     pb_load_drain(load);
