@@ -128,9 +128,12 @@ enum pb_pool_event_kind {
     PB_POOL_WORKER_FIRST_OK, /* the first ok completion of this incarnation; `since_ns`: when that
                                 request was started */
     PB_POOL_WORKER_DOWN,     /* left: retired, idle overflow, killed, stopped */
-    PB_POOL_WORKER_STUCK,    /* stuck_after past its deadline and not back; no longer alive */
+    PB_POOL_WORKER_STUCK,    /* one of its threads is stuck_after past its deadline and not back: no
+                                longer alive; what its other threads run they finish, then leave */
     PB_POOL_WORKER_BACK,     /* a stuck worker came back (it then leaves) */
-    PB_POOL_WORKER_FAILED,   /* a thread could not be created, or the start hook failed */
+    PB_POOL_WORKER_FAILED,   /* it did not come up: "no thread", "start_failed", "start_timeout",
+                                "prepare_timeout" (it did not even listen to its token), or why it
+                                was lost */
     PB_POOL_WORKER_LOST,   /* it died or was killed: detected now; its DOWN follows when its threads
                               have left */
     PB_POOL_WORKER_HEALTH, /* its health changed: `health`, `reason` */
@@ -159,7 +162,8 @@ struct pb_pool_event {
     int64_t at_ns;
     int64_t since_ns;     /* see the kind; else 0 */
     uint32_t worker;      /* the worker's number: slot / threads_per_worker */
-    uint32_t incarnation; /* how many workers this one follows under its number, from 0 */
+    uint32_t incarnation; /* how many workers this one follows under its number, from 0; those
+                             that did not come up are counted */
     bool overflow;
     bool replacement;      /* it stands in for a killed, lost, recycled or stuck worker */
     const char *reason;    /* static storage: "start", "overflow", "idle", "killed", "lost",
@@ -216,10 +220,10 @@ struct pb_worker_hooks {
     /* Resident memory of the worker; -1: not known.  Called by the pool's keeper, at any time
      * between start and stop. */
     int64_t (*memory_bytes)(void *ctx, const struct pb_worker_id *id, void *state);
-    /* The worker's process; 0: none.  As memory_bytes. */
+    /* The worker's process; 0: none.  Asked once, after start. */
     int64_t (*pid)(void *ctx, const struct pb_worker_id *id, void *state);
     /* Unmakes it, once for each successful start, when its last thread leaves.  `reason` as in its
-     * DOWN event. */
+     * DOWN event, which is told afterwards. */
     void (*stop)(void *ctx, const struct pb_worker_id *id, void *state, const char *reason);
     /* Asked by pb_pool_kill_worker, on the killer's thread: end it as a crash would (kill -9).
      * Must not block. */
@@ -258,7 +262,7 @@ struct pb_pool_config {
                           this, 0: no further than they are, else .. 2 * PB_POOL_MAX_SIZE */
     uint32_t max_queue_limit;    /* likewise for queue_limit; 0: as it is */
     uint32_t threads_per_worker; /* 1 .. PB_POOL_MAX_THREADS; default 1.  size * it <=
-                                    PB_POOL_MAX_SIZE */
+                                    PB_POOL_MAX_SIZE, slots in all <= 4 * PB_POOL_MAX_SIZE */
     enum pb_strategy strategy;
     bool lazy;                    /* start core workers on demand rather than in pb_pool_new */
     int64_t overflow_ttl_ns;      /* an overflow worker idle so long goes, >= 0 */
@@ -277,7 +281,8 @@ struct pb_pool_config {
     struct pb_recycle recycle;
     /* A worker that ends without a success is followed at once; the next one after restart_delay,
      * doubled each time up to restart_max_delay, until one succeeds.  More than `max_restarts` such
-     * ends within restart_window: no start before the window has passed (0: no limit). */
+     * ends within restart_window: no start before the window has passed (0: no limit).  A start
+     * that fails is such an end; being killed by pb_pool_kill_worker is none. */
     int64_t restart_delay_ns;     /* default 10 ms */
     int64_t restart_max_delay_ns; /* default 1 s */
     int64_t restart_window_ns;    /* default 10 s */
@@ -346,7 +351,7 @@ void pb_pool_stall(struct pb_pool *pool, int64_t until_ns);
 /* Kills the worker that has been `ordinal`-th (from 0) among the alive ones by slot: it gives its
  * request up (outcome worker_lost, its token set) and exits; a replacement starts at once, or, when
  * all slots are taken, as soon as one is free.  It leaves (PB_POOL_WORKER_DOWN) when its work
- * returns.  PB_ENOENT: fewer are alive.  `ret_slot` (may be NULL): which slot it was. */
+ * returns.  PB_ENOENT: fewer are alive.  `ret_slot` (may be NULL): its first slot. */
 PB_MUST_USE enum pb_status pb_pool_kill_worker(struct pb_pool *pool, uint32_t ordinal,
                                                uint32_t *ret_slot);
 
@@ -380,7 +385,8 @@ PB_MUST_USE enum pb_status pb_pool_reconfigure(struct pb_pool *pool,
 
 /* Says that worker `worker` in incarnation `incarnation` has died (its process exited): as
  * work->lost, but from any thread, also when it is idle.  What it runs is decided as worker_lost.
- * PB_ENOENT: it is not alive any more, or another one has its number. */
+ * One that is still starting does not come up.  PB_ENOENT: it is not alive any more, or another one
+ * has its number. */
 PB_MUST_USE enum pb_status pb_pool_worker_lost(struct pb_pool *pool, uint32_t worker,
                                                uint32_t incarnation, const char *reason);
 
@@ -411,9 +417,10 @@ struct pb_pool_stats {
     uint32_t busy;  /* occupied, stuck ones included */
     uint32_t stuck; /* not back: stuck, or killed and still working */
     uint32_t peak_alive;
+    /* Workers: */
     uint64_t overflow_started;
     uint64_t workers_started;
-    uint64_t workers_failed; /* threads that could not be created */
+    uint64_t workers_failed; /* that did not come up */
     uint64_t
         rescued_wakeups; /* wake-ups that only the housekeeper noticed missing: a bug if not 0 */
     int64_t busy_ns;     /* sum over slots of occupied time, running ones included */
@@ -422,7 +429,7 @@ struct pb_pool_stats {
     uint64_t health_checks, health_failures; /* checks done, and those that failed */
     uint64_t affinity_hits, affinity_misses; /* requests of a remembered session that ran on its
                                                 worker, on another one */
-    uint32_t prepared, prepare_failures;     /* workers warmed */
+    uint32_t prepared, prepare_failures;     /* workers warmed, and those where that failed */
 };
 
 void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats);
