@@ -155,8 +155,8 @@ static void open_gate(struct pb_group *group, enum pb_gate gate)
     pb_futex_wake(&group->gate);
 }
 
-/* NULL: it counts as alive from here on; else why not. */
-static const char *say_hello(struct pb_group *group)
+/* Why it must not come up though it was made; NULL: it may. */
+static const char *obstacle(struct pb_group *group)
 {
     struct pb_pool *pool = group->pool;
 
@@ -167,9 +167,14 @@ static const char *say_hello(struct pb_group *group)
                                                           : NULL;
 
     pb_mutex_unlock(&pool->lock);
-    if (why) {
-        return why;
-    }
+    return why;
+}
+
+/* It counts as alive from here on. */
+static void say_hello(struct pb_group *group)
+{
+    struct pb_pool *pool = group->pool;
+
     atomic_store(&group->health, PB_HEALTH_HEALTHY);
     pb_group_event(group, PB_POOL_WORKER_UP,
                    group->replacement              ? "replacement"
@@ -196,7 +201,6 @@ static const char *say_hello(struct pb_group *group)
     if (lost) {
         pb_group_is_lost(group, lost);
     }
-    return NULL;
 }
 
 /* It does not come up, for the reason `why`. */
@@ -246,10 +250,12 @@ bool pb_come_up(struct pb_worker *worker)
 
     if (!why) {
         warm(group);
-        why = add_siblings(group) ? say_hello(group) : "no thread";
+        why = add_siblings(group) ? obstacle(group) : "no thread";
     }
     if (why) {
         give_up(group, why);
+    } else {
+        say_hello(group);
     }
     return !why;
 }

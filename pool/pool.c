@@ -17,81 +17,6 @@
 #define UNMAKE_NS   (30 * PB_NS_PER_S)
 #define POLL_ROUNDS 12 /* pauses of 1, 2, 4 ... 32 units: about 2 us */
 
-void pb_pool_config_default(struct pb_pool_config *ret_config)
-{
-    *ret_config = (struct pb_pool_config){
-        .size = 10,
-        .queue_limit = 1000,
-        .max_stuck = 10,
-        .threads_per_worker = 1,
-        .strategy = PB_STRATEGY_LIFO,
-        .overflow_ttl_ns = 1 * PB_NS_PER_S,
-        .checkout_timeout_ns = 5 * PB_NS_PER_S,
-        .operation_timeout_ns = 60 * PB_NS_PER_S,
-        .init_timeout_ns = 30 * PB_NS_PER_S,
-        .stuck_after_ns = 1 * PB_NS_PER_S,
-        .prepare = PB_PREPARE_PARALLEL,
-        .prepare_timeout_ns = 30 * PB_NS_PER_S,
-        .health_check_timeout_ns = 5 * PB_NS_PER_S,
-        .max_health_failures = 3,
-        .restart_delay_ns = 10 * PB_NS_PER_MS,
-        .restart_max_delay_ns = 1 * PB_NS_PER_S,
-        .restart_window_ns = 10 * PB_NS_PER_S,
-        .max_restarts = 100,
-    };
-}
-
-static enum pb_status check_config(const struct pb_pool_config *config, struct pb_error *err)
-{
-    const struct {
-        const char *name;
-        int64_t value, min, max;
-    } ranges[] = {
-        { "size", config->size, 1, PB_POOL_MAX_SIZE },
-        { "max_overflow", config->max_overflow, 0, PB_POOL_MAX_SIZE },
-        { "queue_limit", config->queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
-        { "max_stuck", config->max_stuck, 0, PB_POOL_MAX_SIZE },
-        { "max_size", config->max_size, 0, 2 * PB_POOL_MAX_SIZE },
-        { "max_queue_limit", config->max_queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
-        { "threads_per_worker", config->threads_per_worker, 1, PB_POOL_MAX_THREADS },
-        { "strategy", (int64_t)config->strategy, 0, PB_STRATEGY_COUNT - 1 },
-        { "overflow_ttl_ns", config->overflow_ttl_ns, 0, INT64_MAX / 4 },
-        { "overflow_after_ns", config->overflow_after_ns, 0, INT64_MAX / 4 },
-        { "checkout_timeout_ns", config->checkout_timeout_ns, 1, INT64_MAX / 4 },
-        { "operation_timeout_ns", config->operation_timeout_ns, 1, INT64_MAX / 4 },
-        { "init_timeout_ns", config->init_timeout_ns, 1, INT64_MAX / 4 },
-        { "affinity_ttl_ns", config->affinity_ttl_ns, 0, INT64_MAX / 4 },
-        { "stuck_after_ns", config->stuck_after_ns, 1, INT64_MAX / 4 },
-        { "prepare", (int64_t)config->prepare, 0, PB_PREPARE_COUNT - 1 },
-        { "prepare_timeout_ns", config->prepare_timeout_ns, 1, INT64_MAX / 4 },
-        { "restart_delay_ns", config->restart_delay_ns, 0, INT64_MAX / 4 },
-        { "restart_max_delay_ns", config->restart_max_delay_ns, 0, INT64_MAX / 4 },
-        { "restart_window_ns", config->restart_window_ns, 0, INT64_MAX / 4 },
-        { "max_restarts", config->max_restarts, 0, PB_POOL_MAX_QUEUE_LIMIT },
-    };
-
-    for (size_t i = 0; i < PB_ARRAY_LEN(ranges); i++) {
-        if (ranges[i].value < ranges[i].min || ranges[i].value > ranges[i].max) {
-            return pb_fail(err, PB_EINVAL, "pool: %s is %lld: it must be %lld..%lld",
-                           ranges[i].name, (long long)ranges[i].value, (long long)ranges[i].min,
-                           (long long)ranges[i].max);
-        }
-    }
-    if (pb_pool_config_slots(config) > MAX_SLOTS ||
-        config->size * config->threads_per_worker > PB_POOL_MAX_SIZE) {
-        return pb_fail(
-            err, PB_EINVAL,
-            "pool: %u workers of %u threads, %u slots in all, are too many: it must be at "
-            "most %d threads of core workers, and %d slots",
-            config->size, config->threads_per_worker, pb_pool_config_slots(config),
-            PB_POOL_MAX_SIZE, MAX_SLOTS);
-    }
-    if (!config->run) {
-        return pb_fail(err, PB_EINVAL, "pool: run is NULL: it must be a function");
-    }
-    return PB_OK;
-}
-
 static void *zeroed(size_t align, size_t bytes)
 {
     void *memory = aligned_alloc(align, (bytes + align - 1) / align * align);
@@ -230,16 +155,8 @@ static enum pb_status start_services(struct pb_pool *pool, struct pb_error *err)
     return PB_OK;
 }
 
-enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool **ret_pool,
-                           struct pb_error *err)
+static void take_config(struct pb_pool *pool, const struct pb_pool_config *config)
 {
-    PB_TRY(check_config(config, err));
-
-    struct pb_pool *pool = zeroed(PB_CACHELINE, sizeof(*pool));
-
-    if (!pool) {
-        return pb_fail(err, PB_ENOMEM, "pool: no memory");
-    }
     pool->config = *config;
     if (config->hooks) {
         pool->hooks = *config->hooks;
@@ -254,6 +171,19 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     pool->config.name = pool->name;
     init_locks(pool);
     pb_settings_init(pool);
+}
+
+enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool **ret_pool,
+                           struct pb_error *err)
+{
+    PB_TRY(pb_config_check(config, err));
+
+    struct pb_pool *pool = zeroed(PB_CACHELINE, sizeof(*pool));
+
+    if (!pool) {
+        return pb_fail(err, PB_ENOMEM, "pool: no memory");
+    }
+    take_config(pool, config);
 
     enum pb_status status = make_memory(pool);
 
@@ -276,12 +206,6 @@ enum pb_status pb_pool_new(const struct pb_pool_config *config, struct pb_pool *
     }
     *ret_pool = pool;
     return PB_OK;
-}
-
-uint32_t pb_pool_config_slots(const struct pb_pool_config *config)
-{
-    return config->threads_per_worker *
-           (larger(config->max_size, config->size + config->max_overflow) + config->max_stuck);
 }
 
 uint32_t pb_pool_slots(const struct pb_pool *pool)

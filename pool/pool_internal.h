@@ -338,6 +338,11 @@ static inline void pb_count_one(_Atomic uint64_t *counter)
                           memory_order_release);
 }
 
+/* config.c */
+/* PB_EINVAL: a value out of its range; err names it. */
+PB_MUST_USE enum pb_status pb_config_check(const struct pb_pool_config *config,
+                                           struct pb_error *err);
+
 /* idle.c: parking and waking. */
 /* After a push or a find: wakes one idle worker unless enough are searching already; with nobody
  * idle, asks the keeper for one more if there may be one. */
@@ -352,7 +357,8 @@ bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker);
 struct pb_group *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
                                       int64_t *ret_oldest_ns);
 void pb_send_word(struct pb_worker *worker, enum pb_word word);
-/* The worker's side: waits for a message; true: PB_WORD_WAKE or _FOLLOW, with a searcher's token. */
+/* The worker's side: waits for a message; true: PB_WORD_WAKE or _FOLLOW, with a searcher's token.
+ */
 bool pb_park(struct pb_worker *worker);
 /* Gives up the token, and looks whether somebody else must now search. */
 void pb_stop_searching(struct pb_pool *pool);
