@@ -74,6 +74,7 @@ static void make_null_scenario(const struct pb_scenario *scenario, double rate,
                                              .record = true };
     ret_null->fault_count = 0;
     ret_null->retries.max = 0;
+    ret_null->change_count = 0;
     ret_null->objective_count = 0;
     ret_null->abort_count = 0;
 }

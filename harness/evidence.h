@@ -32,6 +32,17 @@ struct pb_fault_result {
         -1, PB_NO_WORKER, -1, -1, -1, -1 \
     }
 
+/* How one change went. */
+struct pb_change_result {
+    int64_t made_ns;                     /* from the run's start; -1: never */
+    struct pb_pool_change before, after; /* effective settings */
+    char refused[104];                   /* why the pool did not take it; "": it did */
+};
+
+/* Kinds of events that come with old and new settings. */
+#define PB_EVENT_RESIZE "pool.resize" /* of workers, perhaps of more */
+#define PB_EVENT_CHANGE "pool.change"
+
 struct pb_event {     /* a line of events.jsonl */
     int64_t at_ns;    /* from the run's start */
     char kind[24];    /* "phase_start", "fault", "worker_up", "interrupted", ... */
@@ -76,6 +87,7 @@ struct pb_evidence {
     const struct pb_life *lives; /* in order of their start; owned by the run */
     size_t life_count;
     struct pb_workers_summary workers;
+    struct pb_change_result changes[PB_CHANGES_MAX];
     struct pb_event *events; /* in order of time; owned by the run */
     size_t event_count;
     uint64_t events_dropped;

@@ -29,7 +29,7 @@ static const struct pb_pool_driver *driver_of(const struct pb_load *load)
     return driver ? driver->table : NULL;
 }
 
-static void pool_config_of(const struct pb_load_config *config, struct pb_pool_config *ret_config)
+void pb_load_pool_config(const struct pb_load_config *config, struct pb_pool_config *ret_config)
 {
     pb_scenario_pool_config(config->scenario, ret_config);
     ret_config->size =
@@ -40,7 +40,7 @@ uint32_t pb_load_lanes(const struct pb_load_config *config)
 {
     struct pb_pool_config pool;
 
-    pool_config_of(config, &pool);
+    pb_load_pool_config(config, &pool);
     return pb_pool_config_slots(&pool) + 1 + config->generators +
            (config->scenario->retries.max > 0);
 }
@@ -300,10 +300,12 @@ static enum pb_status make_memory(struct pb_load *load)
 
 /* Long enough for all attempts of a request.  Bounded one by one: timeouts may be as long as they
  * like. */
-static int64_t drain_limit(const struct pb_scenario *scenario, const struct pb_pool_config *pool)
+static int64_t drain_limit(const struct pb_scenario *scenario)
 {
-    int64_t attempt_ns = earlier(pool->checkout_timeout_ns, DRAIN_MAX_NS) +
-                         earlier(pool->operation_timeout_ns, DRAIN_MAX_NS);
+    int64_t checkout_ns, operation_ns;
+
+    pb_scenario_longest_timeouts(scenario, &checkout_ns, &operation_ns);
+    int64_t attempt_ns = earlier(checkout_ns, DRAIN_MAX_NS) + earlier(operation_ns, DRAIN_MAX_NS);
     int64_t all_ns = attempt_ns * (scenario->retries.max + 1) +
                      earlier(pb_retries_pauses_ns(&scenario->retries), DRAIN_MAX_NS);
 
@@ -346,11 +348,11 @@ static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
 {
     struct pb_pool_config pool;
 
-    pool_config_of(&load->config, &pool);
+    pb_load_pool_config(&load->config, &pool);
     load->slots = pb_pool_config_slots(&pool);
     load->lanes = pb_load_lanes(&load->config);
     load->phases = (uint32_t)load->config.scenario->phase_count;
-    load->drain_limit_ns = drain_limit(load->config.scenario, &pool);
+    load->drain_limit_ns = drain_limit(load->config.scenario);
     if (make_memory(load) != PB_OK) {
         return pb_fail(err, PB_ENOMEM, "no memory for the load generator");
     }

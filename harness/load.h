@@ -1,6 +1,7 @@
 /*
  * harness/load.h - drives a pool through a scenario's phases: the generator threads, the glue
- * between pool, workload and recorder, the closed loop's way back, retries, and the faults.
+ * between pool, workload and recorder, the closed loop's way back, retries, faults and
+ * changes.
  *
  * Life: _new makes the pool with all its workers ready; _run sends every planned request at its
  * time and returns at the end of the last phase; _drain waits for what is in flight; _free ends it
@@ -26,16 +27,20 @@ struct pb_load;
 enum pb_load_event_kind {
     PB_LOAD_PHASE_START,
     PB_LOAD_PHASE_END, /* with backlog: what is in the system */
-    PB_LOAD_FAULT      /* `number` is the fault's; `slot` the worker it hit */
+    PB_LOAD_FAULT,     /* `number` is the fault's; `slot` the worker it hit */
+    PB_LOAD_CHANGE     /* `number` is the change's */
 };
 
 struct pb_load_event {
     enum pb_load_event_kind kind;
-    uint32_t number; /* of the phase or fault */
+    uint32_t number; /* of the phase, fault or change */
     int64_t at_ns;   /* from the run's start */
     uint64_t backlog;
     int64_t backlog_oldest_ns; /* -1: not known */
     uint32_t slot;
+    /* Of a change: the pool's effective settings before and after it. */
+    struct pb_pool_change before, after;
+    const char *refused; /* why the pool did not take it; NULL: it did; valid during the call */
 };
 
 struct pb_load_config {

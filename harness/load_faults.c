@@ -13,18 +13,16 @@ static uint32_t phase_at(const struct pb_load *load, int64_t at_ns)
     return phase;
 }
 
-/* Waits for the fault's instant; false: the load is over before. */
-static bool wait_for(struct pb_load *load, const struct pb_fault *fault, int64_t *ret_due_ns)
+bool pb_load_wait_until(struct pb_load *load, int64_t at_ns, int64_t *ret_due_ns)
 {
-    uint32_t phase = phase_at(load, fault->at_ns);
+    uint32_t phase = phase_at(load, at_ns);
     bool reached = false;
 
     pb_mutex_lock(&load->lock);
     while (!load->over && load->phases_known <= phase) {
         pb_cond_wait(&load->changed, &load->lock);
     }
-    int64_t due_ns =
-        load->phase_start_ns[phase] + fault->at_ns - pb_load_phase(load, phase)->start_ns;
+    int64_t due_ns = load->phase_start_ns[phase] + at_ns - pb_load_phase(load, phase)->start_ns;
 
     while (!load->over && !reached) {
         reached = pb_now_ns() >= due_ns || !pb_cond_wait_until(&load->changed, &load->lock, due_ns);
@@ -86,7 +84,7 @@ void *pb_faults_main(void *ctx)
 
     pb_pacing_prepare_thread();
     for (uint32_t i = 0; i < load->config.scenario->fault_count; i++) {
-        if (!wait_for(load, &load->config.scenario->faults[i], &due_ns)) {
+        if (!pb_load_wait_until(load, load->config.scenario->faults[i].at_ns, &due_ns)) {
             break;
         }
         inject(load, i, due_ns);

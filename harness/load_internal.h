@@ -4,6 +4,7 @@
  * load.c: life cycle, the glue between pool, workload and recorder, counters.  load_run.c: the
  * generator threads, the sequence of phases, open arrivals.  load_closed.c: the closed loop.
  * load_retry.c: what is tried again.  load_faults.c: faults at their times.
+ * load_changes.c: changes at theirs.
  *
  * Lanes: worker slots, then the pool's timer, then one for each generator, then one for retries.
  * Everything counted has one writer and is read by anyone.
@@ -192,6 +193,13 @@ struct pb_retry *pb_retry_take(struct pb_load *load, uint32_t lane);
 void pb_retry_put(struct pb_load *load, struct pb_retry *retry, const struct pb_record *row,
                   const struct pb_request *request);
 
+/* Waits for an instant of the plan, which keeps its place within its phase whatever draining came
+ * before; false: the load is over before. */
+bool pb_load_wait_until(struct pb_load *load, int64_t at_ns, int64_t *ret_due_ns);
+/* The pool that a load makes. */
+void pb_load_pool_config(const struct pb_load_config *config, struct pb_pool_config *ret_config);
+/* Thread of a pb_load: changes the pool at the times of the scenario. */
+void *pb_changes_main(void *ctx);
 /* Thread of a pb_load: injects the faults at their times until the load is over. */
 void *pb_faults_main(void *ctx);
 

@@ -250,14 +250,19 @@ enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err)
 enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
 {
     bool has_faults = load->config.scenario->fault_count > 0;
+    bool has_changes = load->config.scenario->change_count > 0;
     enum pb_status status = PB_OK;
-    pthread_t faults;
+    pthread_t faults, changes;
     uint32_t started = 0;
     char name[16];
 
     PB_TRY(pb_retrier_start(load, err));
     if (has_faults) {
         PB_TRY(pb_load_start_thread(&faults, pb_faults_main, load, "pb-fault", err));
+    }
+    if (has_changes &&
+        (status = start_thread(&changes, pb_changes_main, load, "pb-change", err)) != PB_OK) {
+        has_changes = false;
     }
     for (; started < load->config.generators && status == PB_OK; started++) {
         struct pb_generator *generator = &load->generators[started];
@@ -276,6 +281,9 @@ enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
     end_faults(load);
     if (has_faults) {
         (void)pthread_join(faults, NULL);
+    }
+    if (has_changes) {
+        (void)pthread_join(changes, NULL);
     }
     if (status == PB_OK) {
         status = pb_load_check(load, err);

@@ -246,6 +246,7 @@ cJSON *pb_run_json(const struct pb_evidence *evidence, const struct pb_judgement
     bool totals = pb_out_totals(&out, root, evidence);
 
     put_faults(&out, root, evidence);
+    pb_out_changes(&out, root, evidence);
     pb_out_recovery(&out, root, evidence);
     put_workers(&out, root, evidence);
     pb_out_activity(&out, root, evidence);

@@ -121,7 +121,8 @@ enum pb_status pb_latency_hlog(const struct pb_evidence *evidence, struct pb_buf
 
 /* --- events.jsonl --- */
 
-static void put_event(const struct pb_event *event, struct pb_buf *out)
+static void put_event(const struct pb_evidence *evidence, const struct pb_event *event,
+                      struct pb_buf *out)
 {
     struct pb_out json = { .failed = false };
     cJSON *object = cJSON_CreateObject();
@@ -133,6 +134,9 @@ static void put_event(const struct pb_event *event, struct pb_buf *out)
     pb_out_str(&json, object, "event", event->kind);
     pb_out_str(&json, object, "detail", detail);
     pb_out_known(&json, object, "number", event->number);
+    if (strcmp(event->kind, PB_EVENT_RESIZE) == 0 || strcmp(event->kind, PB_EVENT_CHANGE) == 0) {
+        pb_out_change(&json, object, &evidence->changes[event->number]);
+    }
 
     char *text = json.failed ? NULL : pb_json_print(object, false);
 
@@ -150,6 +154,6 @@ void pb_events_jsonl(const struct pb_evidence *evidence, struct pb_buf *out)
 {
     pb_out_warmup_event(evidence, out);
     for (size_t i = 0; i < evidence->event_count; i++) {
-        put_event(&evidence->events[i], out);
+        put_event(evidence, &evidence->events[i], out);
     }
 }

@@ -49,6 +49,10 @@ void pb_out_activity(struct pb_out *out, cJSON *root, const struct pb_evidence *
 void pb_out_recovery(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 void pb_out_worker_resources(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
 void pb_out_history(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+/* output_changes.c: .changes; old, new and refused of one of them, into `object`. */
+struct pb_change_result;
+void pb_out_changes(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence);
+void pb_out_change(struct pb_out *out, cJSON *object, const struct pb_change_result *result);
 /* output_judgement.c: .objectives and .warnings. */
 void pb_out_judgement(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence,
                       const struct pb_judgement *judgement);

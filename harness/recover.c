@@ -72,6 +72,9 @@ static void fill_evidence(const struct pb_recomputed *log, const struct pb_folde
     }
     pb_losses_sum(NULL, 0, &evidence->recovery);
     pb_workers_summary_init(&evidence->workers);
+    for (size_t i = 0; i < PB_CHANGES_MAX; i++) {
+        evidence->changes[i].made_ns = -1;
+    }
     (void)snprintf(evidence->id, sizeof(evidence->id), "%s", folder->id);
 }
 

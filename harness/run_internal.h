@@ -81,6 +81,7 @@ struct pb_run_state {
     uint64_t phase_backlog[PB_PHASES_MAX] PB_GUARDED_BY(lock);
     int64_t phase_oldest_ns[PB_PHASES_MAX] PB_GUARDED_BY(lock);
     struct pb_fault_result faults[PB_FAULTS_MAX] PB_GUARDED_BY(lock);
+    struct pb_change_result changes[PB_CHANGES_MAX] PB_GUARDED_BY(lock);
 };
 
 /* run_watch.c: what goes on while the load runs. */

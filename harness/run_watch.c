@@ -35,6 +35,9 @@ enum pb_status pb_watch_init(struct pb_run_state *run, uint32_t slots)
     for (size_t i = 0; i < PB_FAULTS_MAX; i++) {
         run->faults[i] = PB_NO_FAULT_RESULT;
     }
+    for (size_t i = 0; i < PB_CHANGES_MAX; i++) {
+        run->changes[i].made_ns = -1;
+    }
     return PB_OK;
 }
 
@@ -72,6 +75,23 @@ void pb_watch_note_event(struct pb_run_state *run, int64_t at_ns, const char *ki
     pb_mutex_unlock(&run->lock);
 }
 
+static void note_change_locked(struct pb_run_state *run, const struct pb_load_event *event)
+    PB_REQUIRES(run->lock);
+static void note_change_locked(struct pb_run_state *run, const struct pb_load_event *event)
+{
+    const struct pb_live_change *change = &run->scenario->changes[event->number];
+    struct pb_change_result *result = &run->changes[event->number];
+    bool resize = change->set.size >= 0 || change->set.max_overflow >= 0;
+
+    result->made_ns = event->at_ns;
+    result->before = event->before;
+    result->after = event->after;
+    (void)snprintf(result->refused, sizeof(result->refused), "%s",
+                   event->refused ? event->refused : "");
+    note_event_locked(run, event->at_ns, resize ? PB_EVENT_RESIZE : PB_EVENT_CHANGE, change->text,
+                      event->number);
+}
+
 void pb_watch_load_event(void *ctx, const struct pb_load_event *event)
 {
     struct pb_run_state *run = ctx;
@@ -94,6 +114,9 @@ void pb_watch_load_event(void *ctx, const struct pb_load_event *event)
         run->faults[n].injected_ns = event->at_ns;
         run->faults[n].slot = event->slot;
         note_event_locked(run, event->at_ns, "fault", run->scenario->faults[n].text, n);
+        break;
+    case PB_LOAD_CHANGE:
+        note_change_locked(run, event);
         break;
     }
     pb_mutex_unlock(&run->lock);
@@ -147,8 +170,10 @@ void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
         run->up_ns[event->worker] = -1;
     }
     pb_run_workers_note_locked(run, event, at_ns, since_start(run, event->since_ns));
-    /* First successes are of interest after faults only; one line each would drown the rest. */
-    if (event->kind != PB_POOL_WORKER_FIRST_OK || event->replacement) {
+    /* What changed is told with the change that asked for it.  First successes are of interest
+     * after faults only; one line each would drown the rest. */
+    if (event->kind != PB_POOL_CONFIGURED &&
+        (event->kind != PB_POOL_WORKER_FIRST_OK || event->replacement)) {
         note_event_locked(run, at_ns, pb_pool_event_name(event->kind), event->reason,
                           event->worker);
     }
@@ -312,6 +337,7 @@ void pb_watch_finish(struct pb_run_state *run, int64_t end_ns, struct pb_evidenc
         run->aggregate->phases[i].backlog_oldest_ns = run->phase_oldest_ns[i];
     }
     pb_run_workers_finish(run, end_ns, evidence);
+    memcpy(evidence->changes, run->changes, sizeof(evidence->changes));
     qsort(run->events, run->event_count, sizeof(*run->events), by_time);
     evidence->events = run->events;
     evidence->event_count = run->event_count;

@@ -130,6 +130,7 @@ bool pb_scenario_kills_workers(const struct pb_scenario *scenario)
 void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_config *ret_config)
 {
     const struct pb_scenario_pool *pool = &scenario->pool;
+    int64_t workers, queue_limit;
 
     pb_pool_config_default(ret_config);
     ret_config->size = (uint32_t)pool->size;
@@ -145,7 +146,9 @@ void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_
     ret_config->init_timeout_ns = pool->init_timeout_ns;
     ret_config->stuck_after_ns = pool->stuck_after_ns;
     ret_config->threads_per_worker = (uint32_t)pool->threads_per_worker;
-    ret_config->max_size = pool->max_size > 0 ? (uint32_t)(pool->max_size + pool->max_overflow) : 0;
+    pb_scenario_room(scenario, &workers, &queue_limit);
+    ret_config->max_size = (uint32_t)workers;
+    ret_config->max_queue_limit = (uint32_t)queue_limit;
     ret_config->prepare = (enum pb_prepare)pool->prepare;
     ret_config->prepare_timeout_ns = pool->prepare_timeout_ns;
     ret_config->health_check_interval_ns = pool->health_check_interval_ns;

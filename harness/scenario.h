@@ -27,6 +27,7 @@ struct pb_driver;
 #define PB_PHASES_MAX     32
 #define PB_OPERATIONS_MAX 32
 #define PB_FAULTS_MAX     64
+#define PB_CHANGES_MAX    32
 #define PB_OBJECTIVES_MAX 64
 #define PB_ABORTS_MAX     16
 #define PB_VARY_MAX       16
@@ -121,6 +122,13 @@ struct pb_fault {
     int64_t stall_ns; /* stall */
     int64_t worker;   /* kill_worker: ordinal among the alive; -1: any, drawn from the seed */
     char *text;       /* as written, for charts and events: "kill_worker 2 at spike+1s" */
+};
+
+/* A change of the pool while it runs. */
+struct pb_live_change {
+    int64_t at_ns;             /* from the start of the first phase */
+    struct pb_pool_change set; /* within min_size and max_size */
+    char *text;                /* as written: "pool.size 8, pool.strategy fifo at spike+1s" */
 };
 
 /* What an objective or abort rule is about.  The names table is indexed by it. */
@@ -344,6 +352,8 @@ struct pb_scenario {
     struct pb_retries retries;
     struct pb_fault faults[PB_FAULTS_MAX];
     size_t fault_count; /* sorted by at_ns */
+    struct pb_live_change changes[PB_CHANGES_MAX];
+    size_t change_count; /* sorted by at_ns */
     struct pb_objective objectives[PB_OBJECTIVES_MAX];
     size_t objective_count;
     struct pb_abort aborts[PB_ABORTS_MAX];
@@ -399,6 +409,16 @@ int64_t pb_retries_pauses_ns(const struct pb_retries *retries);
 int64_t pb_retries_pause_ns(const struct pb_retries *retries, uint32_t attempt);
 /* Attempts that a request is expected to make for the declared error rates alone, at least 1. */
 double pb_scenario_expected_attempts(const struct pb_scenario *scenario);
+/* The fields that may change while the pool runs: path number `i` (NULL past the end), and what a
+ * change sets it to, in the stored unit (< 0: it does not). */
+const char *pb_change_path(size_t i);
+int64_t pb_change_value(const struct pb_pool_change *change, size_t i);
+/* The most workers, overflow included, and the longest queue that the pool may come to have. */
+void pb_scenario_room(const struct pb_scenario *scenario, int64_t *ret_workers,
+                      int64_t *ret_queue_limit);
+/* The longest checkout and operation timeouts, changes included; ns. */
+void pb_scenario_longest_timeouts(const struct pb_scenario *scenario, int64_t *ret_checkout_ns,
+                                  int64_t *ret_operation_ns);
 /* The config of the pool that this scenario describes, without callbacks. */
 void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_config *ret_config);
 

@@ -21,8 +21,8 @@ static bool simple_name(const char *path)
 /* Whether the row is shown in the chapter of `prefix`: directly, not in that of a longer prefix. */
 static bool belongs(const struct pb_field *field, const char *prefix)
 {
-    static const char *const own_chapter[] = { "pool", "workload", "phases", "faults",
-                                               "slo",  "abort",    "tune",   "retries" };
+    static const char *const own_chapter[] = { "pool",    "workload", "phases", "faults", "changes",
+                                               "slo",     "abort",    "tune",   "retries" };
     size_t len = strlen(prefix);
 
     if (*prefix == '\0') {
@@ -192,6 +192,20 @@ static void after_faults(struct pb_buf *out)
                 "(`\"spike+1s\"`).\n");
 }
 
+static void after_changes(struct pb_buf *out)
+{
+    pb_buf_puts(
+        out,
+        "\n```json\n\"changes\": [ { \"at\": \"spike+1s\", \"set\": { \"pool.size\": 16, "
+        "\"pool.checkout_timeout\": \"50ms\" } } ]\n```\n\n"
+        "At most 32, each at its instant (as a fault's). A growing pool starts workers at once; a "
+        "shrinking one lets idle\nworkers go and busy ones finish their request: none is lost. "
+        "`size` stays within `min_size` and `max_size`. A\nlowered timeout is for requests sent "
+        "from then on, a raised one also for those waiting. What the pool made of\nit is in "
+        "`events.jsonl` and in `changes` of `run.json`; the chart marks the instant. The twin of "
+        "`tune` and\n`simulate` knows no changes.\n");
+}
+
 static void put_metrics(struct pb_buf *out)
 {
     pb_buf_puts(out, "\n| metric | for example | meaning |\n| --- | --- | --- |\n");
@@ -277,6 +291,7 @@ static const struct chapter chapters[] = {
     { "Phases", NULL, { "phases", "phases[]." }, after_phases },
     { "Retries", NULL, { "retries", "retries." }, after_retries },
     { "Faults", NULL, { "faults", "faults[]." }, after_faults },
+    { "Changes", NULL, { "changes", "changes[]." }, after_changes },
     { "Objectives",
       "`slo` is the name of a preset, or a list of presets, objectives as text, and objects.\n",
       { "slo", "slo[].", "abort" },

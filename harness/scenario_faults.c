@@ -47,7 +47,7 @@ static bool parse_at(struct pb_binder *binder, const cJSON *node, const char *pa
     return true;
 }
 
-static void bind_at(struct pb_binder *binder, const struct pb_spot *spot, struct pb_fault *fault)
+void pb_bind_at(struct pb_binder *binder, const struct pb_spot *spot, int64_t *ret_at_ns)
 {
     const cJSON *node = pb_spot_get(spot, "at");
     int64_t total_ns = pb_scenario_duration_ns(binder->scenario);
@@ -59,7 +59,7 @@ static void bind_at(struct pb_binder *binder, const struct pb_spot *spot, struct
                         "is missing; write for example \"at\": \"6s\" or \"at\": \"spike+1s\"");
         return;
     }
-    if (parse_at(binder, node, path, &fault->at_ns) && total_ns > 0 && fault->at_ns >= total_ns) {
+    if (parse_at(binder, node, path, ret_at_ns) && total_ns > 0 && *ret_at_ns >= total_ns) {
         pb_bind_problem(binder, node, path,
                         "is after the end: the phases last %s, warm-up included",
                         pb_format_duration_exact(total_ns, lasts));
@@ -135,7 +135,7 @@ static void bind_fault(struct pb_binder *binder, const cJSON *node, size_t numbe
     }
     pb_spot_init(&spot, node, "faults[].", shown);
     (void)pb_bind_check_names(binder, &spot);
-    bind_at(binder, &spot, fault);
+    pb_bind_at(binder, &spot, &fault->at_ns);
 
     const cJSON *stall = pb_spot_get(&spot, "stall"), *kill = pb_spot_get(&spot, "kill_worker");
 

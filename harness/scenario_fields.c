@@ -266,6 +266,12 @@ static const struct pb_field fields[] = {
       .help = "no worker starts or finishes anything for so long" },
     { "faults[].kill_worker", KIND(COMPLEX), .help = "a worker's number from 0, or any" },
 
+    { "changes", KIND(COMPLEX), .help = "what changes in the pool while it runs, and when" },
+    { "changes[].at", KIND(COMPLEX), .help = "from the start of the first phase: 6s, or spike+1s" },
+    { "changes[].set", KIND(COMPLEX),
+      .help = "path to value: size, max_overflow, queue_limit, overflow_ttl, overflow_after, "
+              "checkout_timeout, operation_timeout, strategy of the pool" },
+
     { "slo", KIND(COMPLEX), .help = "objectives: a preset's name, or a list" },
     { "slo[].expr", KIND(COMPLEX), .help = "the objective as text" },
     { "slo[].level", KIND(COMPLEX), .def = "fail", .choices = levels,

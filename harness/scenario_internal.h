@@ -224,6 +224,9 @@ bool pb_bind_dist(struct pb_binder *binder, const cJSON *node, const char *path,
 void pb_bind_phases(struct pb_binder *binder);    /* scenario_phases.c */
 void pb_bind_retries(struct pb_binder *binder);   /* scenario_retries.c */
 void pb_bind_faults(struct pb_binder *binder);    /* scenario_faults.c */
+/* Reads `at` of a fault or a change: an instant before the end of the phases. */
+void pb_bind_at(struct pb_binder *binder, const struct pb_spot *spot, int64_t *ret_at_ns);
+void pb_bind_changes(struct pb_binder *binder);   /* scenario_changes.c */
 void pb_bind_slo(struct pb_binder *binder);       /* scenario_slo.c */
 void pb_bind_aborts(struct pb_binder *binder);    /* scenario_slo.c */
 void pb_bind_tune(struct pb_binder *binder);      /* scenario_tune.c */

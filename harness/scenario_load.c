@@ -55,6 +55,9 @@ static void free_lists(struct pb_scenario *scenario)
     for (size_t i = 0; i < scenario->fault_count; i++) {
         free(scenario->faults[i].text);
     }
+    for (size_t i = 0; i < scenario->change_count; i++) {
+        free(scenario->changes[i].text);
+    }
     for (size_t i = 0; i < scenario->objective_count; i++) {
         pb_objective_done(&scenario->objectives[i]);
     }
@@ -168,7 +171,8 @@ static void bind_parts(struct pb_binder *binder)
 {
     static void (*const parts[])(
         struct pb_binder *) = { bind_top,        pb_bind_pool,    pb_bind_workload, pb_bind_phases,
-                                pb_bind_retries, bind_references, pb_bind_tune };
+                                pb_bind_retries, bind_references, pb_bind_tune,
+                                pb_bind_changes };
     bool mistaken = binder->mistaken;
 
     /* A part checks for contradictions only when it has no simpler mistake, whatever others have.

@@ -7,8 +7,8 @@
 #define DEMAND "workload.service."
 
 /* Objects of a list, which a path calls by name or number: "phases.steady.rate". */
-static const char *const lists[] = { "phases", "workload.operations", "workload.prepare",
-                                     "faults" };
+static const char *const lists[] = { "phases", "workload.operations", "workload.prepare", "faults",
+                                     "changes" };
 
 static const struct pb_field *find_exact(const char *path)
 {

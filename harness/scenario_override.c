@@ -153,7 +153,8 @@ static bool add_step(struct route *route, const char *key, size_t len, int eleme
 
 static bool is_list(const char *prefix, const char *key)
 {
-    return (*prefix == '\0' && (strcmp(key, "phases") == 0 || strcmp(key, "faults") == 0)) ||
+    return (*prefix == '\0' && (strcmp(key, "phases") == 0 || strcmp(key, "faults") == 0 ||
+                                strcmp(key, "changes") == 0)) ||
            (strcmp(prefix, "workload.") == 0 &&
             (strcmp(key, "operations") == 0 || strcmp(key, "prepare") == 0));
 }

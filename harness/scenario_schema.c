@@ -44,6 +44,12 @@ static const struct {
     { "faults[].at", "{\"type\":\"string\",\"examples\":[\"6s\",\"spike+1s\"]}" },
     { "faults[].kill_worker",
       "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0},{\"enum\":[\"any\"]}]}" },
+    { "changes[].at", "{\"type\":\"string\",\"examples\":[\"6s\",\"spike+1s\"]}" },
+    { "changes[].set",
+      "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":false,\"properties\":{"
+      "\"pool.size\":{},\"pool.max_overflow\":{},\"pool.queue_limit\":{},"
+      "\"pool.overflow_ttl\":{},\"pool.overflow_after\":{},\"pool.checkout_timeout\":{},"
+      "\"pool.operation_timeout\":{},\"pool.strategy\":{}}}" },
     { "slo", "{\"anyOf\":[{\"$ref\":\"#/definitions/objective\"},{\"type\":\"array\",\"items\":{"
              "\"anyOf\":[{\"$ref\":\"#/definitions/objective\"},{\"$ref\":"
              "\"#/definitions/objectiveObject\"}]}}]}" },

@@ -190,13 +190,21 @@ static void check_sent(struct pb_judging *judging, const struct pb_part *part)
     }
 }
 
-static bool has_fault(const struct pb_evidence *evidence, uint32_t phase)
+/* A fault, or a change of the pool. */
+static bool is_disturbed(const struct pb_evidence *evidence, uint32_t phase)
 {
     int64_t start_ns, end_ns;
 
     pb_phase_stretch(evidence, phase, &start_ns, &end_ns);
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
         int64_t at_ns = evidence->faults[i].injected_ns;
+
+        if (at_ns >= start_ns && at_ns < end_ns) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < evidence->scenario->change_count; i++) {
+        int64_t at_ns = evidence->changes[i].made_ns;
 
         if (at_ns >= start_ns && at_ns < end_ns) {
             return true;
@@ -272,7 +280,7 @@ static void check_steady(struct pb_judging *judging, const struct pb_part *part)
 
     if ((phase->arrival != PB_ARRIVAL_CONSTANT && phase->arrival != PB_ARRIVAL_POISSON &&
          phase->arrival != PB_ARRIVAL_CLOSED) ||
-        has_fault(judging->evidence, (uint32_t)part->phase)) {
+        is_disturbed(judging->evidence, (uint32_t)part->phase)) {
         return;
     }
     for (uint32_t w = 0; w < aggregate->window_count; w++) {

@@ -173,7 +173,7 @@ static void begin_panel(struct pb_timeline *timeline, double top_px, double bott
                   "samplen 2.6 spacing 1 textcolor rgb '#222222'",
                   pb_sheet_x(sheet, PB_TIMELINE_RIGHT_PX), pb_sheet_y(sheet, key_px - 4));
     pb_sheet_text(sheet, PB_TIMELINE_LEFT_PX, key_px - 12, PB_ALIGN_LEFT, PB_FONT_TEXT, name);
-    pb_timeline_fault_lines(timeline);
+    pb_timeline_mark_lines(timeline);
 }
 
 /* Labels and arrows of this panel are not the next one's. */
@@ -410,9 +410,9 @@ enum pb_status pb_timeline_fill(const struct pb_stored_run *run, const char *tit
     pb_sheet_head(sheet, 24, title, text);
     put_data(&timeline);
     pb_timeline_shade(&timeline);
-    unsigned rows = pb_timeline_fault_labels(&timeline, HEAD_PX + KEY_PX + 8);
+    unsigned rows = pb_timeline_mark_labels(&timeline, HEAD_PX + KEY_PX + 8);
 
-    timeline.top_px = HEAD_PX + KEY_PX + (rows > 0 ? rows * PB_FAULT_ROW_PX + 4 : 0);
+    timeline.top_px = HEAD_PX + KEY_PX + (rows > 0 ? rows * PB_MARK_ROW_PX + 4 : 0);
     draw_panels(&timeline);
     pb_sheet_line(sheet, "unset multiplot");
     free(timeline.windows);

@@ -10,7 +10,7 @@
 #include "plots/quote.h"
 #include "plots/timeline_internal.h"
 
-#define FAULT_ROWS 3
+#define MARK_ROWS 3
 
 /* Light enough for text and curves; phases that follow each other differ. */
 static const char *const tints[] = { "#E8F1F8", "#FBEBDD", "#E5F3EC", "#F5EAF1", "#FDF5DC" };
@@ -42,19 +42,49 @@ void pb_timeline_shade(struct pb_timeline *timeline)
     }
 }
 
-/* When a fault came to be, in s; NAN when the run ended before it. */
-static double fault_at_s(const struct pb_timeline *timeline, const cJSON *fault)
-{
-    double at_s = pb_json_num(fault, "injected_ns", PB_NOTHING) / PB_NS_PER_S;
+/* Marks of the chart: faults, and changes of the pool. */
+#define MARKS_MAX 128
+struct mark {
+    double at_s;
+    const char *words; /* what it did, and when */
+};
 
-    return at_s >= 0 && at_s <= timeline->end_s ? at_s : PB_NOTHING;
+/* Adds those of one list of run.json that came to be before the run ended. */
+static void add_marks(const struct pb_timeline *timeline, const char *list, const char *words,
+                      const char *at, struct mark *marks, size_t *count)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, pb_json_at(timeline->run->json, list))
+    {
+        double at_s = pb_json_num(item, at, PB_NOTHING) / PB_NS_PER_S;
+
+        if (at_s >= 0 && at_s <= timeline->end_s && *count < MARKS_MAX) {
+            size_t place = (*count)++;
+
+            for (; place > 0 && marks[place - 1].at_s > at_s; place--) {
+                marks[place] = marks[place - 1];
+            }
+            marks[place] = (struct mark){ at_s, pb_json_str(item, words, words) };
+        }
+    }
+}
+
+/* In order of time. */
+static size_t find_marks(const struct pb_timeline *timeline, struct mark *marks)
+{
+    size_t count = 0;
+
+    add_marks(timeline, "faults", "fault", "injected_ns", marks, &count);
+    add_marks(timeline, "changes", "change", "made_ns", marks, &count);
+    return count;
 }
 
 /* The upper row from which on this place is clear of labels, so that the line from the label down
- * crosses none; FAULT_ROWS: none. */
+ * crosses none; MARK_ROWS: none. */
 static unsigned free_row(const double *row_end_px, double left_px)
 {
-    unsigned row = FAULT_ROWS;
+    unsigned row = MARK_ROWS;
 
     while (row > 0 && row_end_px[row - 1] < left_px) {
         row--;
@@ -62,16 +92,16 @@ static unsigned free_row(const double *row_end_px, double left_px)
     return row;
 }
 
-/* The label of a fault: what it did; when is what the line says. */
-static void fault_label(const cJSON *fault, char *text, size_t size)
+/* The label of a mark: what it did; when is what the line says. */
+static void mark_label(const struct mark *mark, char *text, size_t size)
 {
-    const char *words = pb_json_str(fault, "fault", "fault");
-    const char *when = strstr(words, " at ");
+    const char *when = strstr(mark->words, " at ");
 
-    (void)snprintf(text, size, "%.*s", when ? (int)(when - words) : (int)strlen(words), words);
+    (void)snprintf(text, size, "%.*s", when ? (int)(when - mark->words) : (int)strlen(mark->words),
+                   mark->words);
 }
 
-/* Puts the label of one fault into a row, if there is room, and leads its line up to it. */
+/* Puts the label of one mark into a row, if there is room, and leads its line up to it. */
 static unsigned place_label(struct pb_timeline *timeline, const char *text, double at_s,
                             double first_row_px, double *row_end_px)
 {
@@ -83,10 +113,10 @@ static unsigned place_label(struct pb_timeline *timeline, const char *text, doub
     bool left = x_px + width_px > timeline->sheet->width - 8;
     unsigned row = free_row(row_end_px, left ? x_px - width_px : x_px);
 
-    if (row == FAULT_ROWS) {
+    if (row == MARK_ROWS) {
         return row;
     }
-    double y_px = first_row_px + row * PB_FAULT_ROW_PX;
+    double y_px = first_row_px + row * PB_MARK_ROW_PX;
 
     row_end_px[row] = left ? x_px : x_px + width_px + 10;
     pb_sheet_text(timeline->sheet, left ? x_px - 4 : x_px + 4, y_px,
@@ -98,42 +128,33 @@ static unsigned place_label(struct pb_timeline *timeline, const char *text, doub
     return row;
 }
 
-unsigned pb_timeline_fault_labels(struct pb_timeline *timeline, double first_row_px)
+unsigned pb_timeline_mark_labels(struct pb_timeline *timeline, double first_row_px)
 {
-    const cJSON *fault;
-    double row_end_px[FAULT_ROWS] = { 0 };
+    struct mark marks[MARKS_MAX];
+    size_t count = find_marks(timeline, marks);
+    double row_end_px[MARK_ROWS] = { 0 };
     unsigned rows = 0;
     char text[PB_QUOTE_MAX_BYTES];
 
-    cJSON_ArrayForEach(fault, pb_json_at(timeline->run->json, "faults"))
-    {
-        double at_s = fault_at_s(timeline, fault);
+    for (size_t i = 0; i < count; i++) {
+        mark_label(&marks[i], text, sizeof(text));
+        unsigned row = place_label(timeline, text, marks[i].at_s, first_row_px, row_end_px);
 
-        if (isnan(at_s)) {
-            continue;
-        }
-        fault_label(fault, text, sizeof(text));
-        unsigned row = place_label(timeline, text, at_s, first_row_px, row_end_px);
-
-        rows = row < FAULT_ROWS && row + 1 > rows ? row + 1 : rows;
+        rows = row < MARK_ROWS && row + 1 > rows ? row + 1 : rows;
     }
     return rows;
 }
 
-void pb_timeline_fault_lines(struct pb_timeline *timeline)
+void pb_timeline_mark_lines(struct pb_timeline *timeline)
 {
-    const cJSON *fault;
+    struct mark marks[MARKS_MAX];
+    size_t count = find_marks(timeline, marks);
 
-    cJSON_ArrayForEach(fault, pb_json_at(timeline->run->json, "faults"))
-    {
-        double at_s = fault_at_s(timeline, fault);
-
-        if (!isnan(at_s)) {
-            pb_sheet_line(timeline->sheet,
-                          "set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead front "
-                          "lc rgb '#111111' lw 1.3 dt (8,3,2,3)",
-                          at_s, at_s);
-        }
+    for (size_t i = 0; i < count; i++) {
+        pb_sheet_line(timeline->sheet,
+                      "set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead front "
+                      "lc rgb '#111111' lw 1.3 dt (8,3,2,3)",
+                      marks[i].at_s, marks[i].at_s);
     }
 }
 

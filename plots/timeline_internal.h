@@ -8,7 +8,7 @@
 #include "plots/timeline.h"
 
 #define PB_TIMELINE_LEFT_PX  84
-#define PB_FAULT_ROW_PX      16
+#define PB_MARK_ROW_PX       16
 #define PB_TIMELINE_RIGHT_PX 1132 /* right of it: the axis of the overflow workers */
 
 struct pb_timeline {
@@ -27,10 +27,10 @@ struct pb_timeline {
 double pb_timeline_x_px(const struct pb_timeline *timeline, double at_s);
 /* Shades the phases of every panel to come. */
 void pb_timeline_shade(struct pb_timeline *timeline);
-/* Names the faults above the first panel; the rows that these took. */
-unsigned pb_timeline_fault_labels(struct pb_timeline *timeline, double first_row_px);
-/* Marks the faults in the next panel. */
-void pb_timeline_fault_lines(struct pb_timeline *timeline);
+/* Names faults and changes above the first panel; the rows that these took. */
+unsigned pb_timeline_mark_labels(struct pb_timeline *timeline, double first_row_px);
+/* Marks them in the next panel. */
+void pb_timeline_mark_lines(struct pb_timeline *timeline);
 /* The strip of phase names with the time axis, the last panel. */
 void pb_timeline_strip(struct pb_timeline *timeline, double top_px, double bottom_px);
 /* Is there a limit on this instant's p99, and which?  NAN: none. */
