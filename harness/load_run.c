@@ -230,14 +230,6 @@ static void open_gate(struct pb_load *load)
     pb_mutex_unlock(&load->lock);
 }
 
-static void end_faults(struct pb_load *load)
-{
-    pb_mutex_lock(&load->lock);
-    load->over = true;
-    pb_cond_broadcast(&load->changed);
-    pb_mutex_unlock(&load->lock);
-}
-
 enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err)
 {
     const char *fault = pb_backend_fault(&load->backend);
@@ -247,44 +239,76 @@ enum pb_status pb_load_check(struct pb_load *load, struct pb_error *err)
                  : PB_OK;
 }
 
-enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
-{
-    bool has_faults = load->config.scenario->fault_count > 0;
-    bool has_changes = load->config.scenario->change_count > 0;
-    enum pb_status status = PB_OK;
+/* What befalls the pool while it is loaded: a thread each. */
+struct meddlers {
     pthread_t faults, changes;
-    uint32_t started = 0;
+    bool has_faults, has_changes;
+};
+
+static enum pb_status start_meddlers(struct pb_load *load, struct meddlers *meddlers,
+                                     struct pb_error *err)
+{
+    if (load->config.scenario->fault_count > 0) {
+        PB_TRY(pb_load_start_thread(&meddlers->faults, pb_faults_main, load, "pb-fault", err));
+        meddlers->has_faults = true;
+    }
+    if (load->config.scenario->change_count > 0) {
+        PB_TRY(pb_load_start_thread(&meddlers->changes, pb_changes_main, load, "pb-change", err));
+        meddlers->has_changes = true;
+    }
+    return PB_OK;
+}
+
+static void end_meddlers(struct pb_load *load, const struct meddlers *meddlers)
+{
+    pb_mutex_lock(&load->lock);
+    load->over = true;
+    pb_cond_broadcast(&load->changed);
+    pb_mutex_unlock(&load->lock);
+    if (meddlers->has_faults) {
+        (void)pthread_join(meddlers->faults, NULL);
+    }
+    if (meddlers->has_changes) {
+        (void)pthread_join(meddlers->changes, NULL);
+    }
+}
+
+/* As many as can be started: `ret_started`. */
+static enum pb_status start_generators(struct pb_load *load, uint32_t *ret_started,
+                                       struct pb_error *err)
+{
     char name[16];
 
-    PB_TRY(pb_retrier_start(load, err));
-    if (has_faults) {
-        PB_TRY(pb_load_start_thread(&faults, pb_faults_main, load, "pb-fault", err));
-    }
-    if (has_changes &&
-        (status = start_thread(&changes, pb_changes_main, load, "pb-change", err)) != PB_OK) {
-        has_changes = false;
-    }
-    for (; started < load->config.generators && status == PB_OK; started++) {
-        struct pb_generator *generator = &load->generators[started];
+    for (uint32_t g = 0; g < load->config.generators; g++) {
+        struct pb_generator *generator = &load->generators[g];
 
-        (void)snprintf(name, sizeof(name), "pb-load-%u", (unsigned)started % 1000);
-        status = pb_load_start_thread(&generator->thread, generator_main, generator, name, err);
+        (void)snprintf(name, sizeof(name), "pb-load-%u", (unsigned)g % 1000);
+        PB_TRY(pb_load_start_thread(&generator->thread, generator_main, generator, name, err));
+        *ret_started = g + 1;
+    }
+    return PB_OK;
+}
+
+enum pb_status pb_load_run(struct pb_load *load, struct pb_error *err)
+{
+    struct meddlers meddlers = { .has_faults = false };
+    uint32_t started = 0;
+    enum pb_status status = pb_retrier_start(load, err);
+
+    if (status == PB_OK) {
+        status = start_meddlers(load, &meddlers, err);
+    }
+    if (status == PB_OK) {
+        status = start_generators(load, &started, err);
     }
     if (status != PB_OK) {
-        started--; /* the last one did not start */
         atomic_store(&load->failed, true);
     }
     open_gate(load);
     for (uint32_t g = 0; g < started; g++) {
         (void)pthread_join(load->generators[g].thread, NULL);
     }
-    end_faults(load);
-    if (has_faults) {
-        (void)pthread_join(faults, NULL);
-    }
-    if (has_changes) {
-        (void)pthread_join(changes, NULL);
-    }
+    end_meddlers(load, &meddlers);
     if (status == PB_OK) {
         status = pb_load_check(load, err);
     }

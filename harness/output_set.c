@@ -281,6 +281,7 @@ static void leave_out(cJSON *root)
         const char *object, *key; /* object NULL: of the document itself */
     } parts[] = {
         { NULL, "faults" },
+        { NULL, "changes" },
         { NULL, "workers_history" },
         { "recovery", "losses" },
         { "pool_activity", "ended" },

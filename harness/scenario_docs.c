@@ -21,8 +21,8 @@ static bool simple_name(const char *path)
 /* Whether the row is shown in the chapter of `prefix`: directly, not in that of a longer prefix. */
 static bool belongs(const struct pb_field *field, const char *prefix)
 {
-    static const char *const own_chapter[] = { "pool",    "workload", "phases", "faults", "changes",
-                                               "slo",     "abort",    "tune",   "retries" };
+    static const char *const own_chapter[] = { "pool", "workload", "phases", "faults", "changes",
+                                               "slo",  "abort",    "tune",   "retries" };
     size_t len = strlen(prefix);
 
     if (*prefix == '\0') {

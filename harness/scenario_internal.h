@@ -220,10 +220,10 @@ void pb_bind_request(struct pb_binder *binder, const struct pb_spot *spot,
                      const struct pb_spot *workload, struct pb_operation *operation);
 void pb_scenario_worker_done(struct pb_scenario_worker *worker);
 bool pb_bind_dist(struct pb_binder *binder, const cJSON *node, const char *path,
-                  struct pb_dist *ret_dist);      /* scenario_dist.c */
-void pb_bind_phases(struct pb_binder *binder);    /* scenario_phases.c */
-void pb_bind_retries(struct pb_binder *binder);   /* scenario_retries.c */
-void pb_bind_faults(struct pb_binder *binder);    /* scenario_faults.c */
+                  struct pb_dist *ret_dist);    /* scenario_dist.c */
+void pb_bind_phases(struct pb_binder *binder);  /* scenario_phases.c */
+void pb_bind_retries(struct pb_binder *binder); /* scenario_retries.c */
+void pb_bind_faults(struct pb_binder *binder);  /* scenario_faults.c */
 /* Reads `at` of a fault or a change: an instant before the end of the phases. */
 void pb_bind_at(struct pb_binder *binder, const struct pb_spot *spot, int64_t *ret_at_ns);
 void pb_bind_changes(struct pb_binder *binder);   /* scenario_changes.c */

@@ -169,10 +169,10 @@ static void bind_references(struct pb_binder *binder)
 
 static void bind_parts(struct pb_binder *binder)
 {
-    static void (*const parts[])(
-        struct pb_binder *) = { bind_top,        pb_bind_pool,    pb_bind_workload, pb_bind_phases,
-                                pb_bind_retries, bind_references, pb_bind_tune,
-                                pb_bind_changes };
+    static void (*const parts[])(struct pb_binder *) = { bind_top,         pb_bind_pool,
+                                                         pb_bind_workload, pb_bind_phases,
+                                                         pb_bind_retries,  bind_references,
+                                                         pb_bind_tune,     pb_bind_changes };
     bool mistaken = binder->mistaken;
 
     /* A part checks for contradictions only when it has no simpler mistake, whatever others have.
