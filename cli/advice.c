@@ -46,8 +46,7 @@ void pb_print_pool(FILE *out, const struct pb_scenario *scenario)
 static void advise_phase(FILE *out, const struct pb_scenario *scenario, size_t i)
 {
     const struct pb_phase *phase = &scenario->phases[i];
-    double workers = (double)((scenario->pool.size + scenario->pool.max_overflow) *
-                              scenario->pool.threads_per_worker);
+    double workers = (double)pb_scenario_slots_in(scenario, i);
     struct pb_phase_load load;
 
     pb_phase_load(scenario, i, &load);

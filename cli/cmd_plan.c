@@ -40,8 +40,7 @@ static void plan_phase(const struct pb_scenario *scenario, const struct pb_sched
                        size_t i, struct phase_plan *plan)
 {
     const struct pb_phase *phase = &scenario->phases[i];
-    size_t workers = (size_t)((scenario->pool.size + scenario->pool.max_overflow) *
-                              scenario->pool.threads_per_worker);
+    size_t workers = (size_t)pb_scenario_slots_in(scenario, i);
     double service_s = pb_scenario_mean_service_ns(scenario) / 1e9;
     bool steady = phase->arrival == PB_ARRIVAL_CONSTANT || phase->arrival == PB_ARRIVAL_POISSON;
 

@@ -188,13 +188,14 @@ static const char *hands(const struct pb_judging *judging)
 
 static void say_overload(struct pb_judging *judging, const struct pb_part *part, double erlangs)
 {
-    char offered[PB_QUANTITY_TEXT], took[PB_QUANTITY_TEXT];
+    char offered[PB_QUANTITY_TEXT], there[PB_QUANTITY_TEXT], took[PB_QUANTITY_TEXT];
 
     say(judging,
-        " Overload: %s %s' work arrived for %" PRId64 " %s during %s; the queue "
+        " Overload: %s %s' work arrived for %s %s during %s; the queue "
         "grew to %" PRIu32 ".",
-        pb_format_number(erlangs, offered), hands(judging), pb_evidence_capacity(judging->evidence),
-        hands(judging), pb_format_duration(part->duration_ns, took), part->aggregate->peak_queue);
+        pb_format_number(erlangs, offered), hands(judging),
+        pb_format_number(pb_part_capacity(part), there), hands(judging),
+        pb_format_duration(part->duration_ns, took), part->aggregate->peak_queue);
 }
 
 static void say_outcome(struct pb_judging *judging, const struct pb_part *part,
@@ -235,15 +236,15 @@ static void say_outcome(struct pb_judging *judging, const struct pb_part *part,
 static void say_slow(struct pb_judging *judging, const struct pb_part *part, double erlangs)
 {
     double work = work_share(part->aggregate);
-    char text[PB_QUANTITY_TEXT], offered[PB_QUANTITY_TEXT];
+    char text[PB_QUANTITY_TEXT], offered[PB_QUANTITY_TEXT], there[PB_QUANTITY_TEXT];
 
     if (work >= 0.5) {
         say(judging, " The work itself takes that long: %s of the slowest requests is work.",
             pb_format_percent(work, text));
     } else if (work < 0.5 && !isnan(erlangs)) {
-        say(judging, " They waited for a worker: %s %s' work for %" PRId64 " %s.",
+        say(judging, " They waited for a worker: %s %s' work for %s %s.",
             pb_format_number(erlangs, offered), hands(judging),
-            pb_evidence_capacity(judging->evidence), hands(judging));
+            pb_format_number(pb_part_capacity(part), there), hands(judging));
     } else if (work < 0.5) {
         say(judging, " They waited for a worker.");
     }
@@ -261,7 +262,7 @@ static void say_cause(struct pb_judging *judging, const struct pb_objective_resu
     enum pb_outcome outcome = main_outcome(&part, bad);
     const struct pb_fault *fault = fault_in(judging->evidence, part.phase);
 
-    if (erlangs > (double)pb_evidence_capacity(judging->evidence)) {
+    if (erlangs > pb_part_capacity(&part)) {
         say_overload(judging, &part, erlangs);
     } else if (fault) {
         say(judging, " A fault hit it: %.60s.", fault->text);

@@ -72,8 +72,9 @@ static void take_window(const struct pb_part *part, enum pb_cluster_kind kind, i
         break;
     case PB_CLUSTER_CORE_BUSY:
         ret[0] = (double)window->busy_ns;
-        ret[1] = (double)(pb_evidence_size(part->evidence) * pb_evidence_threads(part->evidence)) *
-                 (double)aggregate->window_ns;
+        ret[1] = pb_evidence_slot_time(part->evidence, w * aggregate->window_ns,
+                                       (w + 1) * aggregate->window_ns)
+                     .core_ns;
         break;
     case PB_CLUSTER_ALIVE:
         ret[0] = (double)window->alive_ns / (double)pb_evidence_threads(part->evidence);

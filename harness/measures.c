@@ -28,6 +28,33 @@ int64_t pb_evidence_capacity(const struct pb_evidence *evidence)
            pb_evidence_threads(evidence);
 }
 
+struct pb_slot_time pb_evidence_slot_time(const struct pb_evidence *evidence, int64_t from_ns,
+                                          int64_t to_ns)
+{
+    double size = (double)pb_evidence_size(evidence);
+    double overflow = (double)evidence->scenario->pool.max_overflow;
+    double threads = (double)pb_evidence_threads(evidence);
+    struct pb_slot_time time = { 0, 0 };
+
+    for (size_t i = 0; i <= evidence->scenario->change_count; i++) {
+        const struct pb_change_result *change =
+            i < evidence->scenario->change_count ? &evidence->changes[i] : NULL;
+        int64_t until_ns = change && change->made_ns < to_ns ? change->made_ns : to_ns;
+
+        if (change && (change->made_ns < 0 || change->refused[0])) {
+            continue;
+        }
+        if (until_ns > from_ns) {
+            time.core_ns += size * threads * (double)(until_ns - from_ns);
+            time.all_ns += (size + overflow) * threads * (double)(until_ns - from_ns);
+            from_ns = until_ns;
+        }
+        size = change ? (double)change->after.size : size;
+        overflow = change ? (double)change->after.max_overflow : overflow;
+    }
+    return time;
+}
+
 void pb_phase_stretch(const struct pb_evidence *evidence, uint32_t phase, int64_t *ret_start_ns,
                       int64_t *ret_end_ns)
 {
@@ -50,7 +77,11 @@ static void add_phase(struct pb_part *part, uint32_t phase)
     int64_t start_ns, end_ns;
 
     pb_phase_stretch(evidence, phase, &start_ns, &end_ns);
+    struct pb_slot_time time = pb_evidence_slot_time(evidence, start_ns, end_ns);
+
     part->duration_ns += end_ns - start_ns;
+    part->slots.core_ns += time.core_ns;
+    part->slots.all_ns += time.all_ns;
     part->planned += evidence->schedule->planned[phase];
     part->intended += closed || evidence->ending != PB_ENDED
                           ? evidence->aggregate->phases[phase].sent
@@ -151,9 +182,12 @@ double pb_part_utilization(const struct pb_part *part)
 
 double pb_part_core_utilization(const struct pb_part *part)
 {
-    return ratio((double)part->aggregate->busy_ns,
-                 (double)(pb_evidence_size(part->evidence) * pb_evidence_threads(part->evidence)) *
-                     (double)part->duration_ns);
+    return ratio((double)part->aggregate->busy_ns, part->slots.core_ns);
+}
+
+double pb_part_capacity(const struct pb_part *part)
+{
+    return ratio(part->slots.all_ns, (double)part->duration_ns);
 }
 
 double pb_part_mean_workers(const struct pb_part *part)

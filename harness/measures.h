@@ -12,6 +12,12 @@
 
 #include "harness/evidence.h"
 
+/* Time that slots might have been busy: changes of the pool make that more than a product. */
+struct pb_slot_time {
+    double core_ns; /* of core workers */
+    double all_ns;  /* of overflow workers, too, whether or not they were there */
+};
+
 /* A phase, or the recorded phases together (`phase` is then PB_PHASE_ALL). */
 struct pb_part {
     const struct pb_evidence *evidence; /* borrowed, like the next */
@@ -21,6 +27,7 @@ struct pb_part {
     uint64_t intended;   /* requests that belong in it: the plan's, or what was sent of it when the
                             run was cut short or the loop is closed */
     uint64_t planned;    /* of its open phases */
+    struct pb_slot_time slots;
 };
 
 /* `aggregate`: evidence->aggregate->phases[phase], or the total of pb_aggregate_total(). */
@@ -43,7 +50,9 @@ double pb_part_throughput_per_s(const struct pb_part *part); /* ok outcomes deci
 double pb_part_error_ratio(const struct pb_part *part);      /* not ok / counted */
 double pb_part_utilization(const struct pb_part *part);      /* busy / alive worker time */
 double pb_part_core_utilization(const struct pb_part *part); /* busy / (size x duration) */
-double pb_part_mean_workers(const struct pb_part *part);     /* alive worker time / duration */
+/* Requests that might run at once, on core and overflow workers: the mean over its duration. */
+double pb_part_capacity(const struct pb_part *part);
+double pb_part_mean_workers(const struct pb_part *part); /* alive worker time / duration */
 /* Work offered, in workers: offered rate x mean service time (the declared mean, or the measured
  * one when that is larger).  NaN for a closed loop. */
 double pb_part_erlangs(const struct pb_part *part);
@@ -52,7 +61,10 @@ double pb_part_erlangs(const struct pb_part *part);
 int64_t pb_evidence_size(const struct pb_evidence *evidence);
 /* Requests that one worker runs at a time. */
 int64_t pb_evidence_threads(const struct pb_evidence *evidence);
-/* Requests that may run at once, on core and overflow workers. */
+/* Between two instants from the run's start. */
+struct pb_slot_time pb_evidence_slot_time(const struct pb_evidence *evidence, int64_t from_ns,
+                                          int64_t to_ns);
+/* Requests that may run at once, on core and overflow workers, before any change. */
 int64_t pb_evidence_capacity(const struct pb_evidence *evidence);
 
 /* Did the arrivals follow their plan and their law?  Compared on the grid of windows, since single

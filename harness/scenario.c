@@ -147,8 +147,8 @@ void pb_scenario_pool_config(const struct pb_scenario *scenario, struct pb_pool_
     ret_config->stuck_after_ns = pool->stuck_after_ns;
     ret_config->threads_per_worker = (uint32_t)pool->threads_per_worker;
     pb_scenario_room(scenario, &workers, &queue_limit);
-    ret_config->max_size = (uint32_t)workers;
-    ret_config->max_queue_limit = (uint32_t)queue_limit;
+    ret_config->max_size = workers > pool->size + pool->max_overflow ? (uint32_t)workers : 0;
+    ret_config->max_queue_limit = queue_limit > pool->queue_limit ? (uint32_t)queue_limit : 0;
     ret_config->prepare = (enum pb_prepare)pool->prepare;
     ret_config->prepare_timeout_ns = pool->prepare_timeout_ns;
     ret_config->health_check_interval_ns = pool->health_check_interval_ns;

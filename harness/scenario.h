@@ -416,6 +416,9 @@ int64_t pb_change_value(const struct pb_pool_change *change, size_t i);
 /* The most workers, overflow included, and the longest queue that the pool may come to have. */
 void pb_scenario_room(const struct pb_scenario *scenario, int64_t *ret_workers,
                       int64_t *ret_queue_limit);
+/* Requests that may run at once in phase `phase`, on core and overflow workers: where changes fall
+ * into it, the mean, rounded. */
+int64_t pb_scenario_slots_in(const struct pb_scenario *scenario, size_t phase);
 /* The longest checkout and operation timeouts, changes included; ns. */
 void pb_scenario_longest_timeouts(const struct pb_scenario *scenario, int64_t *ret_checkout_ns,
                                   int64_t *ret_operation_ns);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "harness/driver.h"
 #include "harness/scenario_internal.h"
 
 /* What may change while a pool runs: struct pb_pool_change, by the fields' paths. */
@@ -81,6 +82,18 @@ static void check_not_varied(struct pb_binder *binder, const cJSON *node, const 
     }
 }
 
+/* What another pool's driver can change while it runs is its size, if anything. */
+static void check_driver(struct pb_binder *binder, const cJSON *node, const char *path)
+{
+    const struct pb_driver *driver = binder->scenario->driver;
+
+    if (driver && ((driver->table->abilities & PB_CAN_RESIZE) == 0 ||
+                   strcmp(node->string, "pool.size") != 0)) {
+        pb_bind_name_problem(binder, node, path, "driver %s cannot change %s while the pool runs",
+                             driver->table->name, node->string);
+    }
+}
+
 /* Sizes stay within min_size and max_size, whatever is asked for: that is what they are for. */
 static int64_t within_bounds(struct pb_binder *binder, const cJSON *node, const char *path,
                              int64_t size)
@@ -125,6 +138,7 @@ static void bind_setting(struct pb_binder *binder, const cJSON *node, const char
         return;
     }
     check_not_varied(binder, node, path);
+    check_driver(binder, node, path);
     if (live[row].offset == offsetof(struct pb_pool_change, size)) {
         int64_t asked = value.integer;
 
@@ -262,4 +276,26 @@ void pb_scenario_longest_timeouts(const struct pb_scenario *scenario, int64_t *r
     }
     *ret_checkout_ns = checkout_ns;
     *ret_operation_ns = operation_ns;
+}
+
+int64_t pb_scenario_slots_in(const struct pb_scenario *scenario, size_t phase)
+{
+    int64_t size = scenario->pool.size, overflow = scenario->pool.max_overflow;
+    int64_t from_ns = scenario->phases[phase].start_ns;
+    int64_t end_ns = from_ns + scenario->phases[phase].duration_ns, length_ns = end_ns - from_ns;
+    double workers = 0;
+
+    for (size_t i = 0; i <= scenario->change_count; i++) {
+        const struct pb_live_change *change =
+            i < scenario->change_count ? &scenario->changes[i] : NULL;
+        int64_t until_ns = change && change->at_ns < end_ns ? change->at_ns : end_ns;
+
+        if (until_ns > from_ns) {
+            workers += (double)(size + overflow) * (double)(until_ns - from_ns) / (double)length_ns;
+            from_ns = until_ns;
+        }
+        size = change && change->set.size >= 0 ? change->set.size : size;
+        overflow = change && change->set.max_overflow >= 0 ? change->set.max_overflow : overflow;
+    }
+    return (int64_t)(workers + 0.5) * scenario->pool.threads_per_worker;
 }
