@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -291,15 +290,6 @@ static void bench_many(void)
     tell("200 workers", "poolbench", "stop, one by one", "ms", pb_bench_median(stop_ms, 3));
 }
 
-static void raise_file_limit(void)
-{
-    struct rlimit files;
-
-    must(getrlimit(RLIMIT_NOFILE, &files) == 0, "getrlimit");
-    files.rlim_cur = files.rlim_max;
-    must(setrlimit(RLIMIT_NOFILE, &files) == 0, "setrlimit");
-}
-
 int main(int argc, char **argv)
 {
     struct pb_worker_service service = { .handle = echo };
@@ -313,7 +303,7 @@ int main(int argc, char **argv)
     if (argc == 4 && strcmp(argv[1], "raw") == 0) {
         answer_raw(strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10));
     }
-    raise_file_limit();
+    (void)pb_process_raise_files();
     pb_bench_cpus_read(&cpus);
     for (uint32_t lanes = 1; lanes <= LANES_MAX; lanes *= LANES_MAX) {
         bench_round_trip(&cpus, lanes, false);

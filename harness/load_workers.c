@@ -33,7 +33,8 @@ struct pb_load_workers {
     char own_threads[16];
     struct pb_process_watch *watch;
     struct pb_process_log *log;
-    uint32_t lanes; /* requests at a time */
+    uint32_t lanes;     /* requests at a time */
+    int64_t soft_files; /* our limit of descriptors before; children have it */
 
     struct pb_mutex lock;
     struct pb_backend *backend PB_GUARDED_BY(lock); /* NULL: not yet */
@@ -428,6 +429,7 @@ static void set_config(struct pb_load_workers *workers)
                                           .kill_after_ns = workers->scenario->pool.kill_after_ns,
                                           .max_memory_bytes = worker->max_memory_bytes,
                                           .max_files = worker->max_files,
+                                          .soft_files = workers->soft_files,
                                           .settings = worker->settings,
                                           .log = workers->log };
     if (worker->argv) {
@@ -459,6 +461,7 @@ enum pb_status pb_load_workers_new(const struct pb_scenario *scenario,
         pb_load_workers_free(workers);
         return status;
     }
+    workers->soft_files = pb_process_raise_files();
     set_config(workers);
     *ret_workers = workers;
     return PB_OK;
@@ -484,6 +487,7 @@ void pb_load_workers_free(struct pb_load_workers *workers)
         pb_process_watch_free(workers->watch);
     }
     pb_process_log_free(workers->log);
+    pb_process_lower_files(workers->soft_files);
     pb_mutex_done(&workers->lock);
     free(workers);
 }

@@ -46,9 +46,17 @@ struct pb_process_config {
     int64_t kill_after_ns;      /* from TERM to KILL, >= 0 */
     int64_t max_memory_bytes;   /* RLIMIT_AS; 0: as ours */
     int64_t max_files;          /* RLIMIT_NOFILE; 0: as ours */
+    int64_t soft_files;         /* with max_files 0: the soft one of the two; 0: as ours */
     const char *settings;       /* JSON object handed over with init; NULL: {} */
     struct pb_process_log *log; /* where its standard error goes; NULL: ours */
 };
+
+/* A worker process takes 4 descriptors of ours, and with several lanes 2 for each: lets this
+ * process have as many as are allowed (at most 65536).  Returns the soft limit before, which is
+ * what children should have (soft_files) and what to go back to; 0: nothing was changed. */
+int64_t pb_process_raise_files(void);
+/* Back to that; 0: nothing. */
+void pb_process_lower_files(int64_t soft_files);
 
 /* How a call ended.  Only with ANSWERED is there a reply. */
 enum pb_call {

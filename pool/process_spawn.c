@@ -13,6 +13,7 @@
 #include "pool/process_internal.h"
 
 #define FIRST_OTHER_FD 3
+#define FILES_ENOUGH   65536
 
 /* What one start needs; all of it goes when it is done. */
 struct birth {
@@ -150,6 +151,17 @@ static void limit(pid_t pid, enum __rlimit_resource what, int64_t value)
     }
 }
 
+/* 0: this process. */
+static void set_soft_files(pid_t pid, int64_t soft_files)
+{
+    struct rlimit files;
+
+    if (soft_files > 0 && prlimit(pid, RLIMIT_NOFILE, NULL, &files) == 0) {
+        files.rlim_cur = (rlim_t)soft_files < files.rlim_max ? (rlim_t)soft_files : files.rlim_max;
+        (void)prlimit(pid, RLIMIT_NOFILE, &files, NULL);
+    }
+}
+
 /* posix_spawn knows no limits.  It returns when the child runs the new program, and the limits are
  * set from here then: before init is sent, so before the child has work, but a program may have
  * mapped or opened something by then; it keeps that, and gets no more. */
@@ -157,6 +169,26 @@ static void set_limits(pid_t pid, const struct pb_process_config *config)
 {
     limit(pid, RLIMIT_AS, config->max_memory_bytes);
     limit(pid, RLIMIT_NOFILE, config->max_files);
+    if (config->max_files == 0) {
+        set_soft_files(pid, config->soft_files);
+    }
+}
+
+int64_t pb_process_raise_files(void)
+{
+    struct rlimit before;
+
+    if (getrlimit(RLIMIT_NOFILE, &before) != 0 || before.rlim_cur >= FILES_ENOUGH ||
+        before.rlim_cur == before.rlim_max) {
+        return 0;
+    }
+    set_soft_files(0, FILES_ENOUGH);
+    return (int64_t)before.rlim_cur;
+}
+
+void pb_process_lower_files(int64_t soft_files)
+{
+    set_soft_files(0, soft_files);
 }
 
 /* Above 2, where dup2 will not put another on it. */

@@ -369,10 +369,11 @@ static void cmd_describe(struct worker *worker, uint64_t id)
     (void)!getcwd(folder, sizeof(folder));
     (void)snprintf(text, sizeof(text),
                    "{\"open\":%d,\"leader\":%s,\"odd_signals\":%d,\"memory\":%" PRIu64
-                   ",\"files\":%" PRIu64 ",\"folder\":\"%s\",\"env\":\"%s\",\"path\":%s}",
+                   ",\"files\":%" PRIu64 ",\"files_hard\":%" PRIu64
+                   ",\"folder\":\"%s\",\"env\":\"%s\",\"path\":%s}",
                    open_count, getpgrp() == getpid() ? "true" : "false", pending,
-                   (uint64_t)memory.rlim_cur, (uint64_t)files.rlim_cur, folder, env ? env : "",
-                   getenv("PATH") ? "true" : "false");
+                   (uint64_t)memory.rlim_cur, (uint64_t)files.rlim_cur, (uint64_t)files.rlim_max,
+                   folder, env ? env : "", getenv("PATH") ? "true" : "false");
     answer(worker, PB_WIRE_RESULT, id, text);
 }
 

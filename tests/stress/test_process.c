@@ -1,4 +1,6 @@
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -259,6 +261,42 @@ PB_TEST(a_start_without_memory_leaves_nothing)
     }
 }
 
+PB_TEST(a_start_without_descriptors_leaves_nothing)
+{
+    struct pb_process_log *log = NULL;
+    struct pb_process_config config = pb_child_config("frames", NULL);
+    struct pb_worker_id id = { 0 };
+    int failed = 0;
+
+    PB_ASSERT_OK(pb_process_log_new(&log, NULL));
+    config.log = log;
+    config.lanes = 2;
+
+    int fds = pb_child_open_fds();
+
+    for (int room = 0; room < 12; room++) {
+        struct rlimit files = { (rlim_t)(fds - 2 + room), (rlim_t)(fds + 100) };
+        struct pb_process *process = NULL;
+        struct pb_error err = { .text = "" };
+
+        ck_assert_int_eq(0, setrlimit(RLIMIT_NOFILE, &files));
+
+        enum pb_status status =
+            pb_process_start(&config, &id, NULL, pb_now_ns() + 20 * PB_NS_PER_S, &process, &err);
+
+        files.rlim_cur = files.rlim_max;
+        ck_assert_int_eq(0, setrlimit(RLIMIT_NOFILE, &files));
+        /* A child that inherits such a limit may also die of it. */
+        ck_assert_msg(status == PB_OK || status == PB_ESYS || status == PB_EPARSE, "%s", err.text);
+        failed += status == PB_ESYS;
+        pb_process_stop(process, true);
+        ck_assert_int_eq(fds, pb_child_open_fds());
+        ck_assert_int_eq(0, pb_child_count());
+    }
+    ck_assert_int_ge(failed, 4);
+    pb_process_log_free(log);
+}
+
 PB_TEST(a_child_that_ignores_term_is_killed)
 {
     struct pb_process_config config = pb_child_config("frames", NULL);
@@ -306,18 +344,85 @@ PB_TEST(grandchildren_in_the_group_end_with_it)
     }
 }
 
+struct starter {
+    struct pb_process_config config;
+    _Atomic int wrong;
+};
+
+/* Starts, asks and stops; the child has three descriptors, whoever else was being started. */
+static void *start_and_stop_main(void *arg)
+{
+    static const char words[] = "\"open\":3,";
+    struct starter *starter = arg;
+
+    for (int i = 0; i < 10; i++) {
+        struct pb_worker_id id = { 0 };
+        struct pb_process *process = NULL;
+        struct pb_process_request request = { .command = "describe", .want_payload = true };
+        struct pb_reply reply = { .payload = NULL };
+
+        if (pb_process_start(&starter->config, &id, NULL, pb_now_ns() + 20 * PB_NS_PER_S, &process,
+                             NULL) != PB_OK ||
+            pb_process_call(process, 0, NULL, &request, &reply) != PB_CALL_ANSWERED ||
+            !strstr(reply.payload, words)) {
+            atomic_fetch_add(&starter->wrong, 1);
+        }
+        free(reply.payload);
+        pb_process_stop(process, i % 2 == 0);
+    }
+    return NULL;
+}
+
+PB_TEST(threads_start_children_at_once)
+{
+    pthread_t threads[4];
+    struct starter starter = { .config = pb_child_config("frames", NULL) };
+    int fds = pb_child_open_fds();
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(threads); i++) {
+        ck_assert_int_eq(0, pthread_create(&threads[i], NULL, start_and_stop_main, &starter));
+    }
+    for (size_t i = 0; i < PB_ARRAY_LEN(threads); i++) {
+        ck_assert_int_eq(0, pthread_join(threads[i], NULL));
+    }
+    ck_assert_int_eq(0, atomic_load(&starter.wrong));
+    ck_assert_int_eq(0, pb_child_count());
+    ck_assert_int_eq(fds, pb_child_open_fds());
+}
+
+PB_TEST(more_files_for_us_are_not_more_for_children)
+{
+    struct pb_process_config config = pb_child_config("frames", NULL);
+    struct rlimit files = { 300, 3000 };
+
+    ck_assert_int_eq(0, setrlimit(RLIMIT_NOFILE, &files));
+    config.soft_files = pb_process_raise_files();
+    ck_assert_int_eq(300, config.soft_files);
+    ck_assert_int_eq(0, getrlimit(RLIMIT_NOFILE, &files));
+    ck_assert_uint_eq(3000, files.rlim_cur);
+    ck_assert_int_eq(0, pb_process_raise_files());
+
+    struct pb_process *process = pb_child_start(&config);
+    char *payload = pb_child_ask(process, "describe", NULL);
+
+    ck_assert_msg(strstr(payload, "\"files\":300,\"files_hard\":3000") != NULL, "%s", payload);
+    free(payload);
+    pb_process_stop(process, true);
+    pb_process_lower_files(300);
+    ck_assert_int_eq(0, getrlimit(RLIMIT_NOFILE, &files));
+    ck_assert_uint_eq(300, files.rlim_cur);
+    ck_assert_uint_eq(3000, files.rlim_max);
+}
+
 PB_TEST_TIMEOUT(two_hundred_children_start_serve_and_stop, 120)
 {
     enum {
         CHILDREN = 200
     };
     static struct pb_process *children[CHILDREN];
-    struct rlimit files;
     int fds = pb_child_open_fds();
 
-    ck_assert_int_eq(0, getrlimit(RLIMIT_NOFILE, &files));
-    files.rlim_cur = files.rlim_max;
-    ck_assert_int_eq(0, setrlimit(RLIMIT_NOFILE, &files));
+    (void)pb_process_raise_files();
     for (int i = 0; i < CHILDREN; i++) {
         children[i] = pb_child_frames(1);
     }

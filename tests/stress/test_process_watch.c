@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "support/alloc.h"
 #include "support/child.h"
 #include "support/threads.h"
 
@@ -132,6 +133,33 @@ PB_TEST(without_threads_there_is_neither_watch_nor_log)
     PB_ASSERT_STATUS(PB_ESYS, pb_process_watch_new(note_death, NULL, &watch, NULL));
     PB_ASSERT_STATUS(PB_ESYS, pb_process_log_new(&log, NULL));
     pb_thread_fail_off();
+    ck_assert_int_eq(fds, pb_child_open_fds());
+}
+
+PB_TEST(without_memory_there_is_neither_watch_nor_log)
+{
+    struct deaths deaths = { 0 };
+    struct pb_worker_id id = { 0 };
+    int fds = pb_child_open_fds();
+
+    deaths.children[0] = pb_child_frames(1);
+    PB_FOR_EACH_FAILING_ALLOC
+    {
+        struct pb_process_watch *watch = NULL;
+        struct pb_process_log *log = NULL;
+        enum pb_status status = pb_process_watch_new(note_death, &deaths, &watch, NULL);
+
+        if (status == PB_OK) {
+            status = pb_process_watch_add(watch, deaths.children[0], &id);
+        }
+        if (status == PB_OK) {
+            status = pb_process_log_new(&log, NULL);
+        }
+        ck_assert_int_eq(pb_alloc_failed() ? PB_ENOMEM : PB_OK, status);
+        pb_process_watch_free(watch);
+        pb_process_log_free(log);
+    }
+    pb_process_stop(deaths.children[0], true);
     ck_assert_int_eq(fds, pb_child_open_fds());
 }
 
