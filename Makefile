@@ -62,12 +62,22 @@ endif
 WORKER    := $(dir $(PROGRAM))workers/echo
 DRIVER_SO := $(DRIVERS:%=$(dir $(PROGRAM))drivers/%.so)
 
+# The library that other programs link: the pool and the worker's side of the protocol.  Its objects are
+# compiled apart, position-independent; it exports what include/poolbench/ declares.
+VERSION    := $(shell sed -n 's/^\#define PB_VERSION "\(.*\)"/\1/p' base/version.h)
+SONAME     := libpoolbench.so.0
+SHARED_OBJ := $(patsubst %.c,$(OUT)/pic/%.o,$(wildcard base/*.c pool/*.c))
+PREFIX     ?= /usr/local
+LIBDIR     := $(DESTDIR)$(PREFIX)/lib
+INCDIR     := $(DESTDIR)$(PREFIX)/include/poolbench
+DOCDIR     := $(DESTDIR)$(PREFIX)/share/doc/poolbench
+
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-6s %s\n' $(1) $(2))
 
 .DEFAULT_GOAL := build
 .PHONY: help build run test unit stress cli-tests fuzz-corpus asan tsan lint format bench fuzz docs \
-        check clean install-build install-run install-test install-lint install-fuzz install-bench
+        check clean install uninstall install-build install-run install-test install-lint install-fuzz install-bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z][a-z -]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -135,12 +145,47 @@ check: lint test asan tsan ## every gate
 clean: ## remove build/
 	rm -rf $(B)
 
+install: build ## install program, libraries, headers, drivers and docs under PREFIX (/usr/local), in DESTDIR
+	@$(MAKE) -s --no-print-directory -j$(shell nproc) $(OUT)/$(SONAME)
+	@install -d $(DESTDIR)$(PREFIX)/bin $(LIBDIR)/pkgconfig $(LIBDIR)/poolbench/drivers $(INCDIR) \
+	  $(DOCDIR)/examples $(DOCDIR)/images $(DOCDIR)/scenarios/workers
+	@install -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/poolbench
+	@install -m 644 $(OUT)/libpoolbench.a $(LIBDIR)/libpoolbench.a
+	@install -m 755 $(OUT)/$(SONAME) $(LIBDIR)/$(SONAME)
+	@ln -sf $(SONAME) $(LIBDIR)/libpoolbench.so
+	@$(if $(DRIVER_SO),install -m 755 $(DRIVER_SO) $(LIBDIR)/poolbench/drivers)
+	@install -m 644 include/poolbench/*.h $(INCDIR)
+	@sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' tools/poolbench.pc.in > $(LIBDIR)/pkgconfig/poolbench.pc
+	@install -m 644 README.md docs/*.md $(DOCDIR)
+	@install -m 644 docs/examples/* $(DOCDIR)/examples
+	@install -m 644 docs/images/* $(DOCDIR)/images
+	@install -m 644 scenarios/*.json $(DOCDIR)/scenarios
+	@install -m 755 scenarios/workers/* $(DOCDIR)/scenarios/workers
+	@echo "installed poolbench $(VERSION) under $(DESTDIR)$(PREFIX)"
+
+uninstall: ## remove what make install put there
+	@rm -f $(DESTDIR)$(PREFIX)/bin/poolbench $(LIBDIR)/libpoolbench.a $(LIBDIR)/$(SONAME) \
+	  $(LIBDIR)/libpoolbench.so $(LIBDIR)/pkgconfig/poolbench.pc
+	@rm -rf $(LIBDIR)/poolbench $(INCDIR) $(DOCDIR)
+
 install-build install-run install-test install-lint install-fuzz install-bench:
 	@tools/install-missing $(@:install-%=%)
 
 $(OUT)/libpoolbench.a: $(LIB_OBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(OUT)/pic/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(if $(filter base/version.c,$<),-DPB_REVISION='"$(REVISION)"') $(CFLAGS) -fPIC \
+	  -MMD -MP -c -o $@ $<
+
+$(OUT)/$(SONAME): $(SHARED_OBJ) tools/public-functions $(wildcard include/poolbench/*.h)
+	$(call say,LINK,$@)
+	$(Q)tools/public-functions --version-script > $(OUT)/libpoolbench.map
+	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,$(OUT)/libpoolbench.map \
+	  -Wl,-z,defs -Wl,--as-needed -o $@ $(SHARED_OBJ) $(LDLIBS)
 
 $(PROGRAM): $(CLI_OBJ) $(OUT)/libpoolbench.a
 	$(call say,LINK,$@)
