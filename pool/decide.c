@@ -38,14 +38,14 @@ void pb_report_queued(struct pb_pool *pool, const struct pb_request *request,
     report_unlocked(pool, &completion);
 }
 
-/* The place of a decided request is given back before its slot is free, when its worker does not
- * count as alive any longer. */
+/* The place of a decided request is given back before its slot is free, when its worker is gone and
+ * no longer in the limit. */
 static void release_place(struct pb_pool *pool, struct pb_worker *worker)
     PB_REQUIRES(pool->timer_lock);
 static void release_place(struct pb_pool *pool, struct pb_worker *worker)
 {
     pb_mutex_lock(&pool->lock);
-    if (worker->group->state != PB_GROUP_ALIVE && atomic_load(&worker->claimed_ns) != 0 &&
+    if (worker->group->state == PB_GROUP_GONE && atomic_load(&worker->claimed_ns) != 0 &&
         !worker->gone_running) {
         worker->gone_running = true;
         pb_count_one(&pool->timer_tally.released);

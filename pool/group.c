@@ -16,9 +16,10 @@ uint32_t pb_workers_allowed_locked(const struct pb_pool *pool)
 void pb_update_limit_locked(struct pb_pool *pool)
 {
     uint32_t allowed = pb_workers_allowed_locked(pool), present = pool->alive + pool->starting;
+    uint32_t serving = present + pool->finishing;
 
     /* More than allowed: a smaller pool's workers that finish what they run. */
-    atomic_store(&pool->limit, (uint64_t)(allowed > present ? allowed : present) * pool->threads +
+    atomic_store(&pool->limit, (uint64_t)(allowed > serving ? allowed : serving) * pool->threads +
                                    pool->settings.queue_limit);
     atomic_store(&pool->can_grow, present < allowed);
 }
@@ -61,6 +62,16 @@ int64_t pb_group_busy_ns(const struct pb_group *group)
     return all_busy_ns(group) - group->busy_before_ns;
 }
 
+uint32_t pb_group_load(const struct pb_group *group)
+{
+    uint32_t load = 0;
+
+    for (uint32_t lane = 0; lane < group->pool->threads; lane++) {
+        load += (atomic_load(&group->lanes[lane].run_state) & PB_RUN_MASK) != PB_RUN_NONE;
+    }
+    return load;
+}
+
 void pb_group_event(struct pb_group *group, enum pb_pool_event_kind kind, const char *reason,
                     int64_t since_ns)
 {
@@ -100,7 +111,7 @@ static void renew_locked(struct pb_pool *pool, struct pb_group *group)
     group->preparing = false;
     group->leave_reason = group->lost_early = NULL;
     group->ready_ns = 0;
-    group->was_up = group->is_made = false;
+    group->was_up = group->is_made = group->finishing = false;
     group->threads = group->present = 0;
     group->made = NULL;
     group->replacement = pb_take_owed_locked(pool, group->decided_ns, &owed);

@@ -126,21 +126,11 @@ static void grow(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
     }
 }
 
-/* One worker too many that has been idle for long enough; false: none, or not yet. */
-static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
+/* A worker that has been idle for long enough goes; false: there is none, or not yet. */
+static bool retire_idle(struct pb_pool *pool, int64_t now_ns, int64_t ttl_ns, const char *reason,
+                        int64_t *next_ns)
 {
     int64_t oldest_ns;
-
-    pb_mutex_lock(&pool->lock);
-    bool too_many = pool->alive > pool->settings.size;
-    /* Beyond all that there may be: the pool was made smaller. */
-    bool surplus = pool->alive > pool->settings.size + pool->settings.max_overflow;
-    int64_t ttl_ns = surplus ? 0 : pool->settings.overflow_ttl_ns;
-
-    pb_mutex_unlock(&pool->lock);
-    if (!too_many) {
-        return false;
-    }
     struct pb_group *group = pb_idle_take_expired(pool, now_ns - ttl_ns, &oldest_ns);
 
     if (!group) {
@@ -152,7 +142,7 @@ static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
     pb_mutex_lock(&pool->lock);
     if (group->state == PB_GROUP_ALIVE) { /* else killed a moment ago, and leaves for that */
         group->state = PB_GROUP_LEAVING;
-        group->leave_reason = surplus ? "resized" : "idle";
+        group->leave_reason = reason;
         pb_leaves_alive_locked(pool, group);
         pb_update_limit_locked(pool);
     }
@@ -161,6 +151,58 @@ static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
         pb_send_word(&group->lanes[lane], PB_WORD_LEAVE);
     }
     return true;
+}
+
+/* The alive worker with the fewest requests running; of several the last. */
+static struct pb_group *least_busy_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
+static struct pb_group *least_busy_locked(struct pb_pool *pool)
+{
+    struct pb_group *best = NULL;
+    uint32_t least = UINT32_MAX;
+
+    for (uint32_t i = 0; i < pool->group_count; i++) {
+        struct pb_group *group = &pool->groups[i];
+        uint32_t load = group->state == PB_GROUP_ALIVE ? pb_group_load(group) : UINT32_MAX;
+
+        if (load != UINT32_MAX && load <= least) {
+            least = load;
+            best = group;
+        }
+    }
+    return best;
+}
+
+/* One worker too many goes; false: there is none, or not yet. */
+static bool retire_one(struct pb_pool *pool, int64_t now_ns, int64_t *next_ns)
+{
+    struct pb_group *busy = NULL;
+
+    pb_mutex_lock(&pool->lock);
+    bool too_many = pool->alive > pool->settings.size;
+    /* Beyond all that there may be: the pool was made smaller. */
+    bool surplus = pool->alive > pool->settings.size + pool->settings.max_overflow;
+    int64_t ttl_ns = surplus ? 0 : pool->settings.overflow_ttl_ns;
+
+    pb_mutex_unlock(&pool->lock);
+    if (!too_many) {
+        return false;
+    }
+    if (retire_idle(pool, now_ns, ttl_ns, surplus ? "resized" : "idle", next_ns)) {
+        return true;
+    }
+    if (surplus) {
+        /* Nobody is idle, and under load nobody need be: one goes when its request has ended. */
+        pb_mutex_lock(&pool->lock);
+        busy = least_busy_locked(pool);
+        if (busy) {
+            pb_group_finish_locked(pool, busy, "resized");
+        }
+        pb_mutex_unlock(&pool->lock);
+    }
+    if (busy) {
+        pb_group_wake(busy);
+    }
+    return busy != NULL;
 }
 
 /* Marks a slot that should have been back long ago.  Its worker does not count as alive any longer,

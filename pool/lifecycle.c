@@ -292,8 +292,9 @@ static void end(struct pb_group *group)
 
     pb_mutex_lock(&pool->lock);
     group->present = 0;
-    if (group->state == PB_GROUP_GONE) {
-        pool->gone--;
+    if (group->state == PB_GROUP_GONE || group->finishing) {
+        pool->gone -= group->state == PB_GROUP_GONE;
+        pool->finishing -= group->finishing;
         pb_update_limit_locked(pool);
     }
     if (group->was_up) {

@@ -38,6 +38,17 @@ void pb_group_gone_locked(struct pb_pool *pool, struct pb_group *group, const ch
     pb_update_limit_locked(pool);
 }
 
+void pb_group_finish_locked(struct pb_pool *pool, struct pb_group *group, const char *reason)
+{
+    group->state = PB_GROUP_LEAVING;
+    group->leave_reason = reason;
+    group->finishing = true;
+    tell_to_leave(group, PB_LEAVE_AFTER);
+    pb_leaves_alive_locked(pool, group);
+    pool->finishing++;
+    pb_update_limit_locked(pool);
+}
+
 void pb_group_wake(struct pb_group *group)
 {
     for (uint32_t lane = 0; lane < group->pool->threads; lane++) {

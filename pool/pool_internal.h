@@ -43,7 +43,8 @@ enum pb_group_state {
     PB_GROUP_STARTING, /* its first thread makes and warms it */
     PB_GROUP_ALIVE,    /* counts for admission */
     PB_GROUP_GONE,     /* stuck, killed or lost: occupied, but no longer counted, and replaced */
-    PB_GROUP_LEAVING,  /* told to exit, or exiting: no longer counted, not replaced */
+    PB_GROUP_LEAVING,  /* told to exit, or exiting: no longer alive, not replaced; in the limit
+                          while it is `finishing` */
     PB_GROUP_ENDED     /* its threads have nothing more to do: join them */
 };
 
@@ -151,6 +152,7 @@ struct pb_group {
     bool began_on_demand PB_GUARDED_BY(lock);
     int64_t ready_ns PB_GUARDED_BY(lock);
     bool was_up PB_GUARDED_BY(lock);
+    bool finishing PB_GUARDED_BY(lock);          /* not wanted any more, it ends what it runs */
     int64_t alive_before_ns PB_GUARDED_BY(lock); /* of earlier incarnations, all slots */
     const char *leave_reason PB_GUARDED_BY(lock);
     const char *lost_early PB_GUARDED_BY(lock); /* lost before it was up, for that reason */
@@ -280,7 +282,8 @@ struct pb_pool {
     uint32_t alive PB_GUARDED_BY(lock); /* PB_GROUP_ALIVE */
     uint32_t gone PB_GUARDED_BY(lock);  /* PB_GROUP_GONE */
     uint32_t ended PB_GUARDED_BY(lock); /* PB_GROUP_ENDED */
-    uint32_t turn PB_GUARDED_BY(lock);  /* who may be warmed: see struct pb_group */
+    uint32_t finishing PB_GUARDED_BY(lock);
+    uint32_t turn PB_GUARDED_BY(lock); /* who may be warmed: see struct pb_group */
     struct pb_restarts restarts PB_GUARDED_BY(lock);
     uint32_t peak_alive PB_GUARDED_BY(lock);
     uint64_t overflow_started PB_GUARDED_BY(lock);
@@ -431,6 +434,8 @@ void pb_group_unpin(struct pb_group *group);
 /* Requests run and time occupied since its start. */
 uint64_t pb_group_runs(const struct pb_group *group);
 int64_t pb_group_busy_ns(const struct pb_group *group);
+/* Requests running, those included that others have decided. */
+uint32_t pb_group_load(const struct pb_group *group);
 struct pb_worker_id pb_group_id(const struct pb_group *group);
 void pb_group_event(struct pb_group *group, enum pb_pool_event_kind kind, const char *reason,
                     int64_t since_ns);
@@ -475,6 +480,10 @@ int64_t pb_starts_blocked_until_locked(const struct pb_pool *pool) PB_REQUIRES(p
  * wakes those asleep, with pb_group_wake. */
 void pb_group_gone_locked(struct pb_pool *pool, struct pb_group *group, const char *reason,
                           enum pb_leave how, bool at_fault) PB_REQUIRES(pool->timer_lock)
+    PB_REQUIRES(pool->lock);
+/* LEAVING, for `reason`, with nobody in its place: its threads finish what they run.  The same
+ * holds for those asleep. */
+void pb_group_finish_locked(struct pb_pool *pool, struct pb_group *group, const char *reason)
     PB_REQUIRES(pool->lock);
 /* Sends its threads that are asleep home. */
 void pb_group_wake(struct pb_group *group);

@@ -136,16 +136,6 @@ void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats)
     *ret_stats = stats;
 }
 
-static uint32_t load_of(const struct pb_group *group)
-{
-    uint32_t load = 0;
-
-    for (uint32_t lane = 0; lane < group->pool->threads; lane++) {
-        load += (atomic_load(&group->lanes[lane].run_state) & PB_RUN_MASK) != PB_RUN_NONE;
-    }
-    return load;
-}
-
 uint32_t pb_pool_workers(struct pb_pool *pool, struct pb_worker_stats *ret_rows, uint32_t max)
 {
     uint32_t count = 0;
@@ -167,7 +157,7 @@ uint32_t pb_pool_workers(struct pb_pool *pool, struct pb_worker_stats *ret_rows,
                 .health = (enum pb_health)atomic_load(&group->health),
                 .overflow = atomic_load(&group->overflow),
                 .capacity = pool->threads,
-                .load = load_of(group),
+                .load = pb_group_load(group),
                 .requests = pb_group_runs(group),
                 .started_ns = group->decided_ns,
                 .ready_ns = group->was_up ? group->ready_ns : 0,

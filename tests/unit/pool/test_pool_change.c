@@ -64,6 +64,47 @@ PB_TEST(a_shrinking_pool_lets_its_longest_idle_workers_go)
     pb_rig_stop(&rig);
 }
 
+/* Nobody need ever be idle under load. */
+static void shrink_while_all_are_busy(uint32_t threads)
+{
+    struct pb_rig rig;
+    uint32_t slots = 4 * threads;
+
+    pb_rig_init(&rig, 4, 100);
+    rig.config.threads_per_worker = threads;
+    pb_rig_start(&rig);
+    for (uint64_t i = 0; i < slots + 100; i++) { /* the pool is full */
+        pb_rig_submit(&rig, i);
+    }
+    pb_rig_wait_started(&rig, slots);
+    ck_assert_uint_eq(2, resize(&rig, 2).size);
+    ck_assert_uint_eq(2 * threads, pb_rig_stats(&rig).alive);
+    ck_assert_uint_eq(0, pb_rig_ended(&rig));
+    for (uint64_t i = 0; i < slots; i++) {
+        pb_rig_let_go(&rig, i, PB_OUTCOME_OK);
+    }
+    pb_rig_wait_event(&rig, PB_POOL_WORKER_DOWN, 2);
+    ck_assert_str_eq("resized", pb_rig_event(&rig, PB_POOL_WORKER_DOWN, 0).reason);
+    pb_rig_wait_started(&rig, slots + 2 * threads);
+    pb_rig_let_others_run();
+    ck_assert_uint_eq(slots + 2 * threads, pb_rig_started(&rig)); /* as many at a time as now fit */
+    ck_assert_uint_eq(0, pb_rig_stats(&rig).outcomes[PB_OUTCOME_REJECTED]);
+    /* 100 - 2 * threads wait: so many places are free in the queue. */
+    for (uint64_t i = 0; i < 2 * threads + 1; i++) {
+        pb_rig_submit(&rig, slots + 100 + i);
+    }
+    ck_assert_uint_eq(1, pb_rig_stats(&rig).outcomes[PB_OUTCOME_REJECTED]);
+    pb_rig_let_all_go(&rig);
+    pb_rig_wait_ended(&rig, slots + 100 + 2 * threads + 1);
+    pb_rig_stop(&rig);
+}
+
+PB_TEST(a_shrinking_pool_lets_busy_workers_finish)
+{
+    shrink_while_all_are_busy(1);
+    shrink_while_all_are_busy(3);
+}
+
 PB_TEST(a_smaller_size_makes_overflow_workers_that_go_when_idle_for_long)
 {
     struct pb_rig rig;
