@@ -23,7 +23,8 @@ struct pb_worker_request {
     uint64_t id;
     const char *command;
     const char *args;                      /* JSON text; "null" when there are none */
-    const PB_ATOMIC(uint32_t) * cancelled; /* non-zero: nobody waits for the answer any more */
+    const PB_ATOMIC(uint32_t) * cancelled; /* non-zero: nobody waits for the answer any more.  With
+                                              one thread nobody reads meanwhile: it stays 0. */
 };
 
 struct pb_worker_reply {
