@@ -260,7 +260,19 @@ static void note_worker(struct pb_load_workers *workers, int64_t from_ns, bool g
     pb_mutex_unlock(&workers->lock);
 }
 
-/* True: done, well and in time. */
+/* A worker that is still at a command, late as it is, could not take a request: it has until
+ * kill_after to end it, then it goes. */
+static void end_command(struct pb_load_workers *workers, struct worker *worker)
+{
+    int64_t until_ns = pb_now_ns() + workers->config.kill_after_ns;
+
+    if (!pb_process_settle(worker->process, 0, until_ns)) {
+        atomic_store(&worker->given_up, true);
+        pb_process_signal(worker->process, SIGKILL);
+    }
+}
+
+/* True: done, well and in time.  One that is late ends before the next one begins. */
 static bool run_command(struct pb_load_workers *workers, struct worker *worker, size_t number,
                         struct pb_token *token, int64_t deadline_ns)
 {
@@ -276,6 +288,9 @@ static bool run_command(struct pb_load_workers *workers, struct worker *worker, 
                 reply.outcome == PB_OUTCOME_OK;
 
     note_command(workers, number, good, pb_now_ns() - from_ns);
+    if (call == PB_CALL_CANCELLED) {
+        end_command(workers, worker);
+    }
     return good;
 }
 

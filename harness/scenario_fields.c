@@ -194,7 +194,7 @@ static const struct pb_field fields[] = {
     { "workload.prepare[].command", KIND(TEXT), .max = PB_NAME_MAX, .help = "required" },
     { "workload.prepare[].args", KIND(COMPLEX), .help = "any JSON" },
     { "workload.prepare[].timeout", KIND(DURATION), .def = "10s", RANGE(1e6, HOUR),
-      .help = "a command that takes longer has failed; the worker serves all the same" },
+      .help = "a command that takes longer has failed" },
     { "workload.operations", KIND(COMPLEX),
       .help = "a mix: kinds of requests, each inheriting the fields of workload" },
     { "workload.operations[].name", WORK(TEXT, name), .max = PB_NAME_MAX, .help = "unique" },

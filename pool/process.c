@@ -126,6 +126,10 @@ static enum pb_status say_hello(struct pb_process *process, const struct pb_proc
     }
     enum pb_exchange end = pb_exchange(process, &ask, &init, &reply);
 
+    /* The pool may set the token for the same reason. */
+    if (end == PB_EXCHANGE_TOKEN && pb_now_ns() >= deadline_ns) {
+        end = PB_EXCHANGE_DEADLINE;
+    }
     return end == PB_EXCHANGE_ANSWERED ? PB_OK : not_ready(process, end, err);
 }
 

@@ -95,3 +95,23 @@ holds() {
     shift
     awk "BEGIN { exit !($condition) }" || { echo "$*: not $condition"; exit 1; }
 }
+
+# marked MARK : the processes whose environment holds PB_TEST_MARK=MARK, so also what workers started in turn.
+marked() {
+    grep -lszxF "PB_TEST_MARK=$1" /proc/[0-9]*/environ | cut -d/ -f3 || true
+}
+
+# none_left MARK : soon there is none of them.
+none_left() {
+    tries=0
+    while left=$(marked "$1") && [ -n "$left" ]; do
+        tries=$((tries + 1))
+        [ $tries -lt 50 ] || { echo "still there: $left"; exit 1; }
+        sleep 0.1
+    done
+}
+
+# children PID : its child processes, zombies too.
+children() {
+    cat /proc/"$1"/task/*/children 2>/dev/null | tr ' ' '\n' | grep . || true
+}
