@@ -13,8 +13,6 @@
 
 #include "base/clock.h"
 
-extern char **environ;
-
 #define STOP_POLL_NS (100 * PB_NS_PER_MS) /* it is looked so often whether to stop */
 
 static bool stopping(const struct pb_peer *peer)
@@ -65,6 +63,10 @@ static int spawn(const char *const *argv, int theirs, pid_t *ret_pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
+    union {
+        const char *const *borrowed;
+        char *const *passed; /* posix_spawnp does not write to the words */
+    } words = { argv };
     int failed = posix_spawn_file_actions_init(&actions);
 
     if (failed) {
@@ -76,10 +78,9 @@ static int spawn(const char *const *argv, int theirs, pid_t *ret_pid)
         failed =
             failed ? failed : posix_spawn_file_actions_adddup2(&actions, theirs, STDOUT_FILENO);
         failed = failed ? failed : set_attributes(&attributes);
-        /* posix_spawnp does not write to the words. */
-        failed = failed ? failed
-                        : posix_spawnp(ret_pid, argv[0], &actions, &attributes,
-                                       (char *const *)(uintptr_t)argv, environ);
+        failed = failed
+                     ? failed
+                     : posix_spawnp(ret_pid, argv[0], &actions, &attributes, words.passed, environ);
         (void)posix_spawnattr_destroy(&attributes);
     }
     (void)posix_spawn_file_actions_destroy(&actions);
@@ -110,7 +111,7 @@ enum pb_status pb_peer_start(struct pb_peer *peer, const char *const *argv, enum
     if (failed) {
         pb_peer_stop(peer);
         return pb_fail(err, failed == EAGAIN || failed == ENOMEM ? PB_ENOMEM : PB_EINVAL,
-                       "cannot start '%.100s': %s", argv[0], strerror(failed));
+                       "cannot start '%.100s': %s", argv[0], strerrordesc_np(failed));
     }
     return PB_OK;
 }

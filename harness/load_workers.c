@@ -284,8 +284,8 @@ static bool run_command(struct pb_load_workers *workers, struct worker *worker, 
                                           .args = command->args,
                                           .deadline_ns = until_ns };
     struct pb_reply reply;
-    bool good = pb_process_call(worker->process, 0, token, &request, &reply) == PB_CALL_ANSWERED &&
-                reply.outcome == PB_OUTCOME_OK;
+    enum pb_call call = pb_process_call(worker->process, 0, token, &request, &reply);
+    bool good = call == PB_CALL_ANSWERED && reply.outcome == PB_OUTCOME_OK;
 
     note_command(workers, number, good, pb_now_ns() - from_ns);
     if (call == PB_CALL_CANCELLED) {

@@ -159,11 +159,13 @@ static void bind_program(struct pb_binder *binder, const struct pb_spot *spot)
     if (!bind_words(binder, node)) {
         return;
     }
-    if (*worker->argv[0] == '\0') {
+    const char *program = worker->argv[0];
+
+    if (!program || *program == '\0') {
         pb_bind_problem(binder, node, "workload.command",
                         "begins with an empty text: the first is "
                         "the program");
-    } else if (strchr(worker->argv[0], '/')) {
+    } else if (strchr(program, '/')) {
         pb_bind_whole_path(binder, &worker->argv[0]);
     }
 }

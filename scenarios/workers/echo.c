@@ -1,6 +1,6 @@
-/* A worker for poolbench in C, with the library's half of the protocol (include/poolbench/worker.h).
- * `make` builds it as build/workers/echo.  Its first argument is how many requests it serves at a
- * time (1).
+/* A worker for poolbench in C, with the library's half of the protocol
+ * (include/poolbench/worker.h). `make` builds it as build/workers/echo.  Its first argument is how
+ * many requests it serves at a time (1).
  *
  * echo ARGS        answers ARGS
  * sleep {"ms": 5}  answers after so long; a cancel ends it early
