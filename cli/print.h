@@ -20,6 +20,8 @@ struct pb_print_place {
 void pb_print_run(FILE *out, const cJSON *json, const struct pb_print_place *place);
 /* The recommendation of a tune. */
 void pb_print_tune(FILE *out, const cJSON *json, const struct pb_print_place *place);
+/* What befell the workers, and what processes used; nothing when there is nothing to say. */
+void pb_print_workers(FILE *out, const cJSON *json);
 /* Where a run is stored, the command that does it again, and the one to go on with. */
 void pb_print_next(FILE *out, const cJSON *json, const struct pb_print_place *place);
 /* Text that nobody vouches for: it stays on its line and cannot steer the terminal. */

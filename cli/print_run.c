@@ -502,6 +502,7 @@ void pb_print_run(FILE *out, const cJSON *json, const struct pb_print_place *pla
     print_accounts(out, json);
     print_resources(out, json);
     print_driver(out, json);
+    pb_print_workers(out, json);
     print_warnings(out, json);
     pb_print_next(out, json, place);
 }

@@ -59,14 +59,21 @@ enum pb_warning_id {        /* adding one: a row in the table of warnings.c */
     PB_WARN_NEAR_FLOOR, /* latencies near the instrument's own noise */
     PB_WARN_FOREIGN_CPU,
     PB_WARN_CPU_PRESSURE,
-    PB_WARN_CLOSED_LOOP,   /* closed arrivals hide waiting: coordinated omission */
-    PB_WARN_CANCELLED,     /* requests were still in flight when the final drain ended */
-    PB_WARN_WORKER_FAILED, /* worker threads could not be created */
-    PB_WARN_ACCOUNTING,    /* serious: records and counters disagree, a bug */
-    PB_WARN_RECORDER_WAIT, /* the recorder held a few requests up, too few to matter */
-    PB_WARN_RETRY_LOAD,    /* retries made much of the load */
-    PB_WARN_RETRY_LIMIT,   /* requests ended early because too many waited to be tried again */
-    PB_WARN_LOST_TASKS,    /* serious: a driver accepted requests that it never ran */
+    PB_WARN_CLOSED_LOOP,    /* closed arrivals hide waiting: coordinated omission */
+    PB_WARN_CANCELLED,      /* requests were still in flight when the final drain ended */
+    PB_WARN_WORKER_FAILED,  /* worker threads could not be created */
+    PB_WARN_ACCOUNTING,     /* serious: records and counters disagree, a bug */
+    PB_WARN_RECORDER_WAIT,  /* the recorder held a few requests up, too few to matter */
+    PB_WARN_RETRY_LOAD,     /* retries made much of the load */
+    PB_WARN_RETRY_LIMIT,    /* requests ended early because too many waited to be tried again */
+    PB_WARN_LOST_TASKS,     /* serious: a driver accepted requests that it never ran */
+    PB_WARN_WORKERS_LOST,   /* workers died by themselves */
+    PB_WARN_STARTS_HELD,    /* so many died that max_restarts held starts back */
+    PB_WARN_UNHEALTHY,      /* workers failed their checks and were replaced */
+    PB_WARN_MEMORY_GROWTH,  /* workers grew beyond recycle.max_memory */
+    PB_WARN_PREPARE_FAILED, /* workers serve that could not be warmed */
+    PB_WARN_UNEVEN_WORKERS, /* few of the worker processes do most of the work */
+    PB_WARN_HISTORY_CUT,    /* more workers came and went than are told of */
     PB_WARN_COUNT
 };
 /* "send_lag", ...; static storage. */

@@ -91,6 +91,11 @@ void pb_text_repair(char *text);
 
 /* --- warnings.c --- */
 void pb_judge_warnings(struct pb_judging *judging);
+/* Adds "what was seen.  The remedy." */
+void pb_judge_warn(struct pb_judging *judging, enum pb_warning_id id, const char *fmt, ...)
+    PB_PRINTF(3, 4);
+/* warn_pool.c: what the pool and its workers gave cause for. */
+void pb_judge_pool_warnings(struct pb_judging *judging);
 /* Mann 1945 and Kendall's trend test, Sen 1968's slope: true when x drifts by more than 5 % of its
  * median over its length with p < 0.01.  Folds more than 20 values into 20 means. */
 bool pb_series_drifts(const double *x, size_t n, double *ret_change_ratio);

@@ -165,6 +165,19 @@ void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_mo
     *ret_summary = summary;
 }
 
+void pb_monitor_own_workers(struct pb_monitor_summary *summary, double cpu_ns, int cpus)
+{
+    if (summary->duration_ns <= 0 || cpus < 1) {
+        return;
+    }
+    summary->workers_cpus = cpu_ns / (double)summary->duration_ns;
+    /* NaN stays NaN. */
+    summary->foreign_cpu_ratio -= summary->workers_cpus / cpus;
+    if (summary->foreign_cpu_ratio < 0) {
+        summary->foreign_cpu_ratio = 0;
+    }
+}
+
 static void add_sample_locked(struct pb_monitor *monitor, const struct pb_monitor_sample *sample)
     PB_REQUIRES(monitor->lock)
 {

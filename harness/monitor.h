@@ -31,6 +31,7 @@ struct pb_monitor_summary {
     double steal_ratio;       /* stolen CPU time / all CPU time; NaN: unknown */
     double foreign_cpu_ratio; /* CPU time of others / all; NaN: unknown */
     double process_cpus;      /* CPUs used by this process on average */
+    double workers_cpus;      /* CPUs used by its worker processes */
     double pressure_ratio;    /* share of time in which some task waited for a CPU; NaN: unknown */
     int64_t peak_rss_bytes;   /* highest seen, -1: unknown */
     int64_t rss_start_bytes;
@@ -51,6 +52,10 @@ void pb_monitor_take(struct pb_monitor_sample *ret_sample);
 /* What happened between two readings; `ticks_per_s`: of the kernel's CPU counters.  Pure. */
 void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_monitor_sample *to,
                         double ticks_per_s, struct pb_monitor_summary *ret_summary);
+
+/* What the kernel counts for others was in part our worker processes: `cpu_ns` of it, on a machine
+ * of so many CPUs.  Pure. */
+void pb_monitor_own_workers(struct pb_monitor_summary *summary, double cpu_ns, int cpus);
 
 PB_MUST_USE enum pb_status pb_monitor_start(struct pb_monitor **ret_monitor, struct pb_error *err);
 /* From now on its thread also calls `look`, four times a second; NULL: no more, and none is under

@@ -101,6 +101,7 @@ static void put_resources(struct pb_out *out, cJSON *root, const struct pb_monit
     cJSON *object = pb_out_object(out, root, "resources");
 
     pb_out_num(out, object, "process_cpus", monitor->process_cpus);
+    pb_out_num(out, object, "workers_cpus", monitor->workers_cpus);
     pb_out_known(out, object, "peak_rss_bytes", monitor->peak_rss_bytes);
     pb_out_known(out, object, "start_rss_bytes", monitor->rss_start_bytes);
     pb_out_num(out, object, "steal_ratio", monitor->steal_ratio);

@@ -16,18 +16,24 @@ void pb_pool_text(const cJSON *result, bool with_builtin, char *text, size_t siz
 {
     bool foreign = pb_pool_is_foreign(result);
     const cJSON *overflow = pb_json_at(result, "pool.max_overflow");
-    char tail[40] = "";
+    bool processes = strcmp(pb_json_str(result, "pool.profile", "thread"), "process") == 0;
+    long long threads = (long long)pb_json_int(result, "pool.threads_per_worker", 1);
+    char tail[40] = "", kind[48] = "";
 
     if (!foreign || cJSON_IsNumber(overflow)) {
         (void)snprintf(tail, sizeof(tail), ", overflow %lld",
                        (long long)pb_json_int(result, "pool.max_overflow", 0));
     }
-    (void)snprintf(text, size, "%.40s%ssize %lld%s",
+    if (threads > 1) {
+        (void)snprintf(kind, sizeof(kind), ", %lld requests each", threads);
+    }
+    (void)snprintf(text, size, "%.40s%ssize %lld%s%s%s",
                    foreign || with_builtin
                        ? pb_json_str(result, "pool.driver.name", PB_DRIVER_BUILTIN)
                        : "",
                    foreign || with_builtin ? ", " : "",
-                   (long long)pb_json_int(result, "pool.size", 0), tail);
+                   (long long)pb_json_int(result, "pool.size", 0), tail,
+                   processes ? ", processes" : "", kind);
 }
 
 void pb_pool_lacks(const cJSON *result, char *text, size_t size)

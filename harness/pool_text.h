@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define PB_POOL_TEXT 96 /* bytes of these texts, with their NUL */
+#define PB_POOL_TEXT 128 /* bytes of these texts, with their NUL */
 
 /* Whether another pool than the built-in one was driven. */
 bool pb_pool_is_foreign(const cJSON *result);

@@ -74,6 +74,7 @@ struct pb_run_state {
     size_t span_size PB_GUARDED_BY(lock);
     int64_t *up_ns PB_GUARDED_BY(lock); /* by slot: pb_now_ns of its worker's start; -1: none */
     bool *up_overflow PB_GUARDED_BY(lock);
+    bool *up_gone PB_GUARDED_BY(lock); /* lost or stuck: there, and no longer counted */
     uint32_t slots;
     uint32_t threads;                                          /* of a worker */
     int64_t phase_start_ns[PB_PHASES_MAX] PB_GUARDED_BY(lock); /* -1: not yet */

@@ -21,7 +21,8 @@ enum pb_status pb_watch_init(struct pb_run_state *run, uint32_t slots)
     run->events = calloc(PB_EVENTS_MAX, sizeof(*run->events));
     run->up_ns = calloc(slots, sizeof(*run->up_ns));
     run->up_overflow = calloc(slots, sizeof(*run->up_overflow));
-    if (!run->events || !run->up_ns || !run->up_overflow) {
+    run->up_gone = calloc(slots, sizeof(*run->up_gone));
+    if (!run->events || !run->up_ns || !run->up_overflow || !run->up_gone) {
         return PB_ENOMEM;
     }
     for (uint32_t i = 0; i < slots; i++) {
@@ -47,6 +48,7 @@ void pb_watch_done(struct pb_run_state *run)
     free(run->spans);
     free(run->up_ns);
     free(run->up_overflow);
+    free(run->up_gone);
     pb_mutex_done(&run->lock);
 }
 
@@ -153,6 +155,49 @@ static int64_t since_start(const struct pb_run_state *run, int64_t now_ns)
     return start_ns > 0 && now_ns > start_ns ? now_ns - start_ns : 0;
 }
 
+/* Overflow is by count: when a core worker goes, the pool calls its first overflow worker a core
+ * worker from then on. */
+static void relabel_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                           int64_t at_ns) PB_REQUIRES(run->lock);
+static void relabel_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                           int64_t at_ns)
+{
+    if (run->up_gone[event->worker]) {
+        return;
+    }
+    run->up_gone[event->worker] = true;
+    for (uint32_t i = 0; i < run->slots && !run->up_overflow[event->worker]; i++) {
+        if (run->up_ns[i] >= 0 && run->up_overflow[i] && !run->up_gone[i]) {
+            add_span_locked(run, since_start(run, run->up_ns[i]), at_ns, true);
+            run->up_ns[i] = event->at_ns;
+            run->up_overflow[i] = false;
+            return;
+        }
+    }
+}
+
+static void follow_life_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                               int64_t at_ns) PB_REQUIRES(run->lock);
+static void follow_life_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                               int64_t at_ns)
+{
+    uint32_t worker = event->worker;
+
+    if (event->kind == PB_POOL_WORKER_UP) {
+        run->up_ns[worker] = event->at_ns;
+        run->up_overflow[worker] = event->overflow;
+        run->up_gone[worker] = false;
+    } else if (run->up_ns[worker] < 0) {
+        return;
+    } else if (event->kind == PB_POOL_WORKER_LOST || event->kind == PB_POOL_WORKER_STUCK) {
+        relabel_locked(run, event, at_ns);
+    } else if (event->kind == PB_POOL_WORKER_DOWN) {
+        relabel_locked(run, event, at_ns);
+        add_span_locked(run, since_start(run, run->up_ns[worker]), at_ns, run->up_overflow[worker]);
+        run->up_ns[worker] = -1;
+    }
+}
+
 void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
 {
     struct pb_run_state *run = ctx;
@@ -160,14 +205,8 @@ void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
 
     pb_history_event(run->history, event);
     pb_mutex_lock(&run->lock);
-    if (event->kind == PB_POOL_WORKER_UP && event->worker < run->slots) {
-        run->up_ns[event->worker] = event->at_ns;
-        run->up_overflow[event->worker] = event->overflow;
-    } else if (event->kind == PB_POOL_WORKER_DOWN && event->worker < run->slots &&
-               run->up_ns[event->worker] >= 0) {
-        add_span_locked(run, since_start(run, run->up_ns[event->worker]), at_ns,
-                        run->up_overflow[event->worker]);
-        run->up_ns[event->worker] = -1;
+    if (event->worker < run->slots) {
+        follow_life_locked(run, event, at_ns);
     }
     pb_run_workers_note_locked(run, event, at_ns, since_start(run, event->since_ns));
     /* What changed is told with the change that asked for it.  First successes are of interest

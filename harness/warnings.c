@@ -58,8 +58,8 @@ static const struct {
     [PB_WARN_CANCELLED] = { "cancelled", false,
                             "Their latencies are cut off; set pool.operation_timeout to end them." },
     [PB_WARN_WORKER_FAILED] = { "worker_failed", false,
-                                "Raise the limits on threads (ulimit -u) or memory, or lower "
-                                "pool.size." },
+                                "See workers.log and events.jsonl; raise the limits on threads and "
+                                "processes (ulimit -u) or memory, or lower pool.size." },
     [PB_WARN_ACCOUNTING] = { "accounting", true,
                              "This is a bug in poolbench: please report it with this folder." },
     [PB_WARN_RECORDER_WAIT] = { "recorder_wait", false,
@@ -73,6 +73,25 @@ static const struct {
     [PB_WARN_LOST_TASKS] = { "lost_tasks", true,
                              "A pool's driver runs, or expires, each task that it accepted: see "
                              "docs/pool-driver.md." },
+    [PB_WARN_WORKERS_LOST] = { "workers_lost", false,
+                               "Their last words are in workers.log, who and when in "
+                               ".recovery.losses." },
+    [PB_WARN_STARTS_HELD] = { "starts_held", false,
+                              "Find out why they die at once, or raise pool.max_restarts." },
+    [PB_WARN_UNHEALTHY] = { "unhealthy_workers", false,
+                            "If they were only slow to answer, raise pool.health_check_timeout." },
+    [PB_WARN_MEMORY_GROWTH] = { "memory_growth", false,
+                                "Look for a leak; each replacement costs a start "
+                                "(.workers_history)." },
+    [PB_WARN_PREPARE_FAILED] = { "prepare_failed", false,
+                                 "Their first requests are slower: see .prepare, and raise "
+                                 "pool.prepare_timeout if they only took too long." },
+    [PB_WARN_UNEVEN_WORKERS] = { "uneven_workers", false,
+                                 "Good for warm caches; for even wear try --set "
+                                 "pool.strategy=round_robin, or fewer workers." },
+    [PB_WARN_HISTORY_CUT] = { "history_cut", false,
+                              "Peaks and counts include them; raise the limits of pool.recycle to "
+                              "replace workers less often." },
 };
 _Static_assert(PB_ARRAY_LEN(warnings) == PB_WARN_COUNT, "a row for every warning");
 
@@ -87,9 +106,7 @@ bool pb_warning_serious(enum pb_warning_id id)
 }
 
 /* Adds "what was seen.  The remedy." */
-static void warn(struct pb_judging *judging, enum pb_warning_id id, const char *fmt, ...)
-    PB_PRINTF(3, 4);
-static void warn(struct pb_judging *judging, enum pb_warning_id id, const char *fmt, ...)
+void pb_judge_warn(struct pb_judging *judging, enum pb_warning_id id, const char *fmt, ...)
 {
     struct pb_judgement *judgement = judging->judgement;
     va_list args;
@@ -151,11 +168,12 @@ static void check_send_lag(struct pb_judging *judging, const struct pb_part *par
 
     allowed_ns = fmax((double)PB_NS_PER_MS, allowed_ns);
     if ((double)lag_ns > allowed_ns) {
-        warn(judging, PB_WARN_SEND_LAG,
-             "Phase %.40s: requests went out late, p99 of the send lag %s; over %s the latencies "
-             "are the harness's own.",
-             scenario->phases[phase].name, pb_format_duration(lag_ns, lag),
-             pb_format_duration(llround(allowed_ns), allowed));
+        pb_judge_warn(
+            judging, PB_WARN_SEND_LAG,
+            "Phase %.40s: requests went out late, p99 of the send lag %s; over %s the latencies "
+            "are the harness's own.",
+            scenario->phases[phase].name, pb_format_duration(lag_ns, lag),
+            pb_format_duration(llround(allowed_ns), allowed));
     }
 }
 
@@ -166,7 +184,7 @@ static void check_arrivals(struct pb_judging *judging, const struct pb_part *par
 
     pb_check_arrivals(part, &check);
     if (check.broken) {
-        warn(
+        pb_judge_warn(
             judging, PB_WARN_ARRIVAL_LAW,
             "Phase %.40s: arrivals strayed from their plan by %s of the requests (distance from the "
             "planned law %s; 1 %% allowed).",
@@ -183,10 +201,11 @@ static void check_sent(struct pb_judging *judging, const struct pb_part *part)
 
     if (judging->evidence->ending == PB_ENDED &&
         (double)aggregate->sent < 0.99 * (double)part->planned) {
-        warn(judging, PB_WARN_SENT_SHORT, "Phase %.40s: only %s of %s planned requests were sent.",
-             judging->evidence->scenario->phases[part->phase].name,
-             pb_format_count((int64_t)aggregate->sent, sent),
-             pb_format_count((int64_t)part->planned, planned));
+        pb_judge_warn(judging, PB_WARN_SENT_SHORT,
+                      "Phase %.40s: only %s of %s planned requests were sent.",
+                      judging->evidence->scenario->phases[part->phase].name,
+                      pb_format_count((int64_t)aggregate->sent, sent),
+                      pb_format_count((int64_t)part->planned, planned));
     }
 }
 
@@ -221,11 +240,12 @@ static void check_retries(struct pb_judging *judging, const struct pb_part *part
     char text[PB_QUANTITY_TEXT], attempts[PB_QUANTITY_TEXT], sent[PB_QUANTITY_TEXT];
 
     if (more > 0.1) {
-        warn(judging, PB_WARN_RETRY_LOAD,
-             "Phase %.40s: retries made %s more load (%s attempts for %s requests).",
-             judging->evidence->scenario->phases[part->phase].name, pb_format_percent(more, text),
-             pb_format_count((int64_t)aggregate->attempts, attempts),
-             pb_format_count((int64_t)aggregate->sent, sent));
+        pb_judge_warn(judging, PB_WARN_RETRY_LOAD,
+                      "Phase %.40s: retries made %s more load (%s attempts for %s requests).",
+                      judging->evidence->scenario->phases[part->phase].name,
+                      pb_format_percent(more, text),
+                      pb_format_count((int64_t)aggregate->attempts, attempts),
+                      pb_format_count((int64_t)aggregate->sent, sent));
     }
 }
 
@@ -291,8 +311,9 @@ static void check_steady(struct pb_judging *judging, const struct pb_part *part)
         }
     }
     if (pb_series_drifts(medians, n, &change)) {
-        warn(judging, PB_WARN_NOT_STEADY, "Phase %.40s is not steady: its median latency %s by %s.",
-             phase->name, change > 0 ? "rises" : "falls", pb_format_percent(fabs(change), text));
+        pb_judge_warn(judging, PB_WARN_NOT_STEADY,
+                      "Phase %.40s is not steady: its median latency %s by %s.", phase->name,
+                      change > 0 ? "rises" : "falls", pb_format_percent(fabs(change), text));
     }
 }
 
@@ -309,9 +330,9 @@ static void check_backlog(struct pb_judging *judging, uint32_t phase)
         (double)waiting < 0.005 * (double)evidence->aggregate->phases[phase + 1].sent) {
         return;
     }
-    warn(judging, PB_WARN_BACKLOG,
-         "Phase %.40s began with %" PRId64 " requests left over from %.40s.",
-         scenario->phases[phase + 1].name, waiting, scenario->phases[phase].name);
+    pb_judge_warn(judging, PB_WARN_BACKLOG,
+                  "Phase %.40s began with %" PRId64 " requests left over from %.40s.",
+                  scenario->phases[phase + 1].name, waiting, scenario->phases[phase].name);
 }
 
 static void check_phase(struct pb_judging *judging, uint32_t phase)
@@ -330,8 +351,10 @@ static void check_phase(struct pb_judging *judging, uint32_t phase)
     check_arrivals(judging, &part);
     check_steady(judging, &part);
     if (evidence->scenario->phases[phase].arrival == PB_ARRIVAL_CLOSED) {
-        warn(judging, PB_WARN_CLOSED_LOOP, "Phase %.40s is a closed loop of %" PRIu64 " users.",
-             evidence->scenario->phases[phase].name, pb_schedule_users(evidence->schedule, phase));
+        pb_judge_warn(judging, PB_WARN_CLOSED_LOOP,
+                      "Phase %.40s is a closed loop of %" PRIu64 " users.",
+                      evidence->scenario->phases[phase].name,
+                      pb_schedule_users(evidence->schedule, phase));
     }
 }
 
@@ -345,19 +368,20 @@ static void check_recorder(struct pb_judging *judging)
     /* A disk that hangs once holds few requests up, but for so long that all others feel it. */
     if (share(recorder->stalls, recorder->records) > 0.001 ||
         (double)recorder->stall_ns > 0.001 * (double)judging->evidence->elapsed_ns) {
-        warn(judging, PB_WARN_RECORDER_STALL,
-             "The recorder made %" PRIu64 " requests wait (%s in sum), over 0.1 %% of the requests "
-             "or of the time.",
-             recorder->stalls, pb_format_duration(recorder->stall_ns, text));
+        pb_judge_warn(judging, PB_WARN_RECORDER_STALL,
+                      "The recorder made %" PRIu64
+                      " requests wait (%s in sum), over 0.1 %% of the requests "
+                      "or of the time.",
+                      recorder->stalls, pb_format_duration(recorder->stall_ns, text));
     } else if (recorder->stalls > 0) {
-        warn(judging, PB_WARN_RECORDER_WAIT,
-             "The recorder made %" PRIu64 " requests wait (%s in sum).", recorder->stalls,
-             pb_format_duration(recorder->stall_ns, text));
+        pb_judge_warn(judging, PB_WARN_RECORDER_WAIT,
+                      "The recorder made %" PRIu64 " requests wait (%s in sum).", recorder->stalls,
+                      pb_format_duration(recorder->stall_ns, text));
     }
     if (recorder->log_status != PB_OK) {
-        warn(judging, PB_WARN_LOG_FAILED, "The request log is incomplete: %.120s.",
-             recorder->log_error.text[0] ? recorder->log_error.text
-                                         : pb_status_name(recorder->log_status));
+        pb_judge_warn(judging, PB_WARN_LOG_FAILED, "The request log is incomplete: %.120s.",
+                      recorder->log_error.text[0] ? recorder->log_error.text
+                                                  : pb_status_name(recorder->log_status));
     }
 }
 
@@ -377,12 +401,12 @@ static void check_accounting(struct pb_judging *judging)
             same = same && phase->outcomes[o] == evidence->load.outcomes[i][o];
         }
         if (!same || sum != evidence->load.sent[i]) {
-            warn(judging, PB_WARN_ACCOUNTING,
-                 "Phase %.40s: %" PRIu64 " sent, %" PRIu64 " outcomes, %" PRIu64
-                 " recorded: these should be equal; so should %" PRIu64
-                 " attempts sent and %" PRIu64 " recorded.",
-                 evidence->scenario->phases[i].name, evidence->load.sent[i], sum, phase->sent,
-                 evidence->load.attempts[i], phase->attempts);
+            pb_judge_warn(judging, PB_WARN_ACCOUNTING,
+                          "Phase %.40s: %" PRIu64 " sent, %" PRIu64 " outcomes, %" PRIu64
+                          " recorded: these should be equal; so should %" PRIu64
+                          " attempts sent and %" PRIu64 " recorded.",
+                          evidence->scenario->phases[i].name, evidence->load.sent[i], sum,
+                          phase->sent, evidence->load.attempts[i], phase->attempts);
         }
     }
 }
@@ -394,66 +418,18 @@ static void check_machine(struct pb_judging *judging)
 
     /* Comparisons with NaN (unknown) are false: what was not measured is not warned of. */
     if (monitor->steal_ratio > 0.01) {
-        warn(judging, PB_WARN_STEAL, "%s of the CPU time was stolen, over 1 %%.",
-             pb_format_percent(monitor->steal_ratio, text));
+        pb_judge_warn(judging, PB_WARN_STEAL, "%s of the CPU time was stolen, over 1 %%.",
+                      pb_format_percent(monitor->steal_ratio, text));
     }
     if (monitor->foreign_cpu_ratio > 0.1) {
-        warn(judging, PB_WARN_FOREIGN_CPU, "Other processes used %s of the machine's CPU time.",
-             pb_format_percent(monitor->foreign_cpu_ratio, text));
+        pb_judge_warn(judging, PB_WARN_FOREIGN_CPU,
+                      "Other processes used %s of the machine's CPU time.",
+                      pb_format_percent(monitor->foreign_cpu_ratio, text));
     }
     if (monitor->pressure_ratio > 0.1) {
-        warn(judging, PB_WARN_CPU_PRESSURE, "During %s of the time something waited for a CPU.",
-             pb_format_percent(monitor->pressure_ratio, text));
-    }
-}
-
-static uint64_t count_events(const struct pb_evidence *evidence, const char *kind)
-{
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < evidence->event_count; i++) {
-        count += strcmp(evidence->events[i].kind, kind) == 0;
-    }
-    return count;
-}
-
-static void check_pool(struct pb_judging *judging)
-{
-    const struct pb_evidence *evidence = judging->evidence;
-    uint64_t stuck = count_events(evidence, pb_pool_event_name(PB_POOL_WORKER_STUCK));
-    uint64_t cancelled = 0;
-
-    stuck = stuck > evidence->pool.stuck ? stuck : evidence->pool.stuck;
-    if (evidence->pool.rescued_wakeups > 0) {
-        warn(judging, PB_WARN_RESCUED_WAKEUP,
-             "%" PRIu64 " wake-ups were missed until the housekeeping noticed.",
-             evidence->pool.rescued_wakeups);
-    }
-    if (stuck > 0) {
-        warn(judging, PB_WARN_STUCK_WORKERS,
-             "%" PRIu64 " workers did not come back after their deadline.", stuck);
-    }
-    if (evidence->pool.workers_failed > 0) {
-        warn(judging, PB_WARN_WORKER_FAILED, "%" PRIu64 " workers could not be started.",
-             evidence->pool.workers_failed);
-    }
-    for (uint32_t i = 0; i < evidence->scenario->phase_count; i++) {
-        cancelled += evidence->load.outcomes[i][PB_OUTCOME_CANCELLED];
-    }
-    if (evidence->load.given_up > 0) {
-        warn(judging, PB_WARN_RETRY_LIMIT,
-             "%" PRIu64 " requests were not tried again because too many waited for it.",
-             evidence->load.given_up);
-    }
-    if (evidence->unreturned > stuck) {
-        warn(judging, PB_WARN_LOST_TASKS,
-             "The driver accepted %" PRIu64 " requests that it never ran; its pool was left as "
-             "it is.",
-             evidence->unreturned - stuck);
-    }
-    if (cancelled > 0 && evidence->ending == PB_ENDED) {
-        warn(judging, PB_WARN_CANCELLED,
-             "%" PRIu64 " requests had not ended when the final drain was over.", cancelled);
+        pb_judge_warn(judging, PB_WARN_CPU_PRESSURE,
+                      "During %s of the time something waited for a CPU.",
+                      pb_format_percent(monitor->pressure_ratio, text));
     }
 }
 
@@ -466,19 +442,20 @@ static void check_values(struct pb_judging *judging)
     char text[PB_QUANTITY_TEXT], floor_text[PB_QUANTITY_TEXT];
 
     if (saturated > 0) {
-        warn(judging, PB_WARN_SATURATED_VALUES, "%" PRId64 " latencies were over 1 h.", saturated);
+        pb_judge_warn(judging, PB_WARN_SATURATED_VALUES, "%" PRId64 " latencies were over 1 h.",
+                      saturated);
     }
     if (evidence->null_floor.count > 0 && total->latency.total > 0 &&
         p50_ns < 2 * evidence->null_floor.p50_ns) {
-        warn(judging, PB_WARN_NEAR_FLOOR,
-             "The median latency, %s, is near that of doing nothing on this machine, %s.",
-             pb_format_duration(p50_ns, text),
-             pb_format_duration(evidence->null_floor.p50_ns, floor_text));
+        pb_judge_warn(judging, PB_WARN_NEAR_FLOOR,
+                      "The median latency, %s, is near that of doing nothing on this machine, %s.",
+                      pb_format_duration(p50_ns, text),
+                      pb_format_duration(evidence->null_floor.p50_ns, floor_text));
     }
     if (evidence->aggregate->window_ns < PB_NS_PER_S && evidence->scenario->objective_count > 0) {
-        warn(judging, PB_WARN_SHORT_WINDOWS,
-             "A run under 20 s: its intervals rest on windows of %s instead of 1 s.",
-             pb_format_duration(evidence->aggregate->window_ns, text));
+        pb_judge_warn(judging, PB_WARN_SHORT_WINDOWS,
+                      "A run under 20 s: its intervals rest on windows of %s instead of 1 s.",
+                      pb_format_duration(evidence->aggregate->window_ns, text));
     }
 }
 
@@ -492,12 +469,13 @@ static void check_samples(struct pb_judging *judging)
 
         if (objective->stat == PB_STAT_QUANTILE && objective->metric <= PB_METRIC_SEND_LAG &&
             result->effective_count * (1 - objective->quantile) < 10) {
-            warn(judging, PB_WARN_FEW_SAMPLES,
-                 "%.60s in phase %.40s rests on %.0f effective requests, fewer than 10 beyond the "
-                 "percentile.",
-                 objective->expression,
-                 pb_objective_phase_name(judging->evidence->scenario, objective),
-                 result->effective_count);
+            pb_judge_warn(
+                judging, PB_WARN_FEW_SAMPLES,
+                "%.60s in phase %.40s rests on %.0f effective requests, fewer than 10 beyond the "
+                "percentile.",
+                objective->expression,
+                pb_objective_phase_name(judging->evidence->scenario, objective),
+                result->effective_count);
         }
     }
 }
@@ -507,7 +485,7 @@ void pb_judge_warnings(struct pb_judging *judging)
     check_accounting(judging);
     check_recorder(judging);
     check_machine(judging);
-    check_pool(judging);
+    pb_judge_pool_warnings(judging);
     for (uint32_t i = 0; i < judging->evidence->scenario->phase_count; i++) {
         check_phase(judging, i);
     }

@@ -16,6 +16,7 @@ void pb_report_tune(struct pb_page *page, const cJSON *json);
 const char *pb_report_interval(const char *unit, double low, double high, char *text, size_t size);
 /* Tables that runs and sets share. */
 void pb_report_objectives(struct pb_page *page, const cJSON *json);
+void pb_report_workers(struct pb_page *page, const cJSON *json);
 void pb_report_phases(struct pb_page *page, const cJSON *json);
 void pb_report_facts(struct pb_page *page, const cJSON *json);
 

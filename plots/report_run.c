@@ -192,6 +192,7 @@ void pb_report_run(struct pb_page *page, const struct pb_stored *stored, bool ov
         pb_page_chart(page, PB_OVERLAY_NAME, "The same beside the other runs.");
     }
     pb_report_phases(page, json);
+    pb_report_workers(page, json);
     warnings(page, json);
     pb_report_facts(page, json);
     reproduce(page, json);

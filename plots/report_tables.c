@@ -239,7 +239,13 @@ void pb_report_facts(struct pb_page *page, const cJSON *json)
         pb_pool_lacks(json, names, sizeof(names));
         pb_page_fact(page, "not by this driver", names);
     }
+    pb_page_fact(page, "workers are",
+                 strcmp(pb_json_str(json, "pool.profile", "thread"), "process") == 0 ? "processes"
+                                                                                     : "threads");
     count_fact(page, json, "pool size", "pool.size");
+    if (pb_json_int(json, "pool.threads_per_worker", 1) > 1) {
+        count_fact(page, json, "requests at a time, a worker", "pool.threads_per_worker");
+    }
     count_fact(page, json, "overflow workers, at most", "pool.max_overflow");
     count_fact(page, json, "queue limit", "pool.queue_limit");
     pb_page_fact(page, "strategy", pb_json_str(json, "pool.strategy", NULL));

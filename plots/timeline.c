@@ -10,11 +10,12 @@
 #include "plots/nothing.h"
 #include "plots/timeline_internal.h"
 
-#define HEAD_PX    56 /* title and subtitle */
-#define KEY_PX     30 /* above each panel: its name and its key */
-#define STRIP_PX   40 /* the boxes with the phase names */
-#define FOOT_PX    58 /* the time axis below them */
-#define LOG_LOW_MS 1e-5
+#define HEAD_PX      56 /* title and subtitle */
+#define KEY_PX       30 /* above each panel: its name and its key */
+#define STRIP_PX     40 /* the boxes with the phase names */
+#define FOOT_PX      58 /* the time axis below them */
+#define LOG_LOW_MS   1e-5
+#define LOSSES_DRAWN 200
 
 /* Shares of the panels in what height is left. */
 static const double shares[] = { 0.22, 0.36, 0.19, 0.23 };
@@ -310,6 +311,26 @@ static void panel_latency(struct pb_timeline *timeline, double top_px, double bo
     pb_sheet_line(sheet, "unset logscale y");
 }
 
+/* Workers that died by themselves, from above; those of faults have their lines already. */
+static void draw_losses(struct pb_timeline *timeline)
+{
+    const cJSON *loss;
+    int drawn = 0;
+
+    cJSON_ArrayForEach(loss, pb_json_at(timeline->run->json, "recovery.losses"))
+    {
+        double at_s = pb_json_num(loss, "lost_at_ns", PB_NOTHING) / 1e9;
+
+        if (cJSON_IsNumber(pb_json_at(loss, "fault")) || isnan(at_s) || drawn++ >= LOSSES_DRAWN) {
+            continue;
+        }
+        pb_sheet_line(timeline->sheet,
+                      "set arrow from first %.9g, graph 1.06 to first %.9g, graph 0.94 head size "
+                      "graph 0.006,30 filled front lc rgb '" PB_VERMILION "' lw 1.6",
+                      at_s, at_s);
+    }
+}
+
 static void panel_busy(struct pb_timeline *timeline, double top_px, double bottom_px)
 {
     struct pb_sheet *sheet = timeline->sheet;
@@ -332,6 +353,7 @@ static void panel_busy(struct pb_timeline *timeline, double top_px, double botto
                   "'%s.tsv' using 1:9 with filledcurves y1=0 fc rgb '" PB_SKY
                   "' fs transparent solid 0.35 noborder",
                   sheet->name);
+    draw_losses(timeline);
     curve(timeline, "busy", 9, "lc rgb '" PB_BLUE "' lw 1.6", 7);
     if (isfinite(low) || isfinite(high)) {
         pb_sheet_plot(sheet, "objective",

@@ -290,6 +290,7 @@ struct pb_pool {
     uint64_t workers_started PB_GUARDED_BY(lock);
     uint64_t workers_failed PB_GUARDED_BY(lock);
     uint64_t lost PB_GUARDED_BY(lock);
+    uint64_t starts_held PB_GUARDED_BY(lock);
     uint32_t prepared PB_GUARDED_BY(lock);
     uint32_t prepare_failures PB_GUARDED_BY(lock);
     /* The first worker of pb_pool_new that did not come up, and why. */

@@ -46,18 +46,6 @@ static int64_t delay_ns(const struct pb_pool_config *config, uint32_t failures)
     return delay < config->restart_max_delay_ns ? delay : config->restart_max_delay_ns;
 }
 
-static void note_end_locked(struct pb_pool *pool, int64_t now_ns) PB_REQUIRES(pool->lock);
-static void note_end_locked(struct pb_pool *pool, int64_t now_ns)
-{
-    struct pb_restarts *restarts = &pool->restarts;
-
-    if (restarts->ends_size > 0) {
-        restarts->ends_ns[restarts->ends_next] = now_ns;
-        restarts->ends_next = (restarts->ends_next + 1) % restarts->ends_size;
-        restarts->ends_count += restarts->ends_count < restarts->ends_size;
-    }
-}
-
 int64_t pb_starts_blocked_until_locked(const struct pb_pool *pool)
 {
     const struct pb_restarts *restarts = &pool->restarts;
@@ -67,6 +55,19 @@ int64_t pb_starts_blocked_until_locked(const struct pb_pool *pool)
     }
     /* The oldest of max_restarts + 1 ends: while it is in the window, so are all of them. */
     return restarts->ends_ns[restarts->ends_next] + pool->config.restart_window_ns;
+}
+
+static void note_end_locked(struct pb_pool *pool, int64_t now_ns) PB_REQUIRES(pool->lock);
+static void note_end_locked(struct pb_pool *pool, int64_t now_ns)
+{
+    struct pb_restarts *restarts = &pool->restarts;
+
+    if (restarts->ends_size > 0) {
+        restarts->ends_ns[restarts->ends_next] = now_ns;
+        restarts->ends_next = (restarts->ends_next + 1) % restarts->ends_size;
+        restarts->ends_count += restarts->ends_count < restarts->ends_size;
+        pool->starts_held += pb_starts_blocked_until_locked(pool) > now_ns;
+    }
 }
 
 void pb_owe_locked(struct pb_pool *pool, const struct pb_group *group, bool at_fault)

@@ -130,6 +130,7 @@ void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats)
     stats.workers_failed = pool->workers_failed;
     stats.rescued_wakeups = pool->rescued_wakeups;
     stats.lost = pool->lost;
+    stats.starts_held = pool->starts_held;
     stats.prepared = pool->prepared;
     stats.prepare_failures = pool->prepare_failures;
     pb_mutex_unlock(&pool->lock);

@@ -430,6 +430,7 @@ struct pb_pool_stats {
     uint64_t affinity_hits, affinity_misses; /* requests of a remembered session that ran on its
                                                 worker, on another one */
     uint32_t prepared, prepare_failures;     /* workers warmed, and those where that failed */
+    uint64_t starts_held; /* ends of workers after which max_restarts held back the next start */
 };
 
 void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats);
