@@ -312,8 +312,9 @@ static void tell_subject(const struct bench *bench, size_t p, size_t size, size_
 
 static void tell_cell(const struct bench *bench, size_t p, size_t size)
 {
-    static const int compared[] = { PB_PEER_FLAT_PER_S, PB_PEER_CLOSED_PER_S, PB_PEER_CLOSED_P99_NS,
-                                    PB_PEER_PACED_P99_NS };
+    static const int compared[] = { PB_PEER_FLAT_PER_S,    PB_PEER_FLAT_CPU_NS,
+                                    PB_PEER_CLOSED_PER_S,  PB_PEER_CLOSED_CPU_NS,
+                                    PB_PEER_CLOSED_P99_NS, PB_PEER_PACED_P99_NS };
 
     printf("\n%u worker%s, %s\n", (unsigned)sizes[size], sizes[size] == 1 ? "" : "s",
            placements[p].name);
