@@ -29,6 +29,12 @@ struct seat {
     const _Atomic uint32_t *cancelled; /* of the request that it has; NULL: free */
 };
 
+/* Memory that is never given back: it has to be resident, and reachable, so that no tool takes it
+ * for a leak of the program's own. */
+struct kept {
+    struct kept *next;
+};
+
 struct own {
     /* Constant once serving. */
     const struct pb_workload_kind *kind;
@@ -40,7 +46,8 @@ struct own {
     struct pb_cond changed;
     struct seat seats[PB_POOL_MAX_THREADS] PB_GUARDED_BY(lock);
     uint32_t taken PB_GUARDED_BY(lock);
-    uint32_t deaf PB_GUARDED_BY(lock); /* requests that ignore being asked to stop */
+    struct kept *kept PB_GUARDED_BY(lock); /* what a fault of the scenario leaks, until the end */
+    uint32_t deaf PB_GUARDED_BY(lock);     /* requests that ignore being asked to stop */
     bool over PB_GUARDED_BY(lock);
 };
 
@@ -117,6 +124,21 @@ static void put_stats(const struct pb_work *work, struct pb_worker_reply *reply)
     }
 }
 
+static void keep(struct own *own, size_t bytes)
+{
+    bytes = bytes > sizeof(struct kept) ? bytes : sizeof(struct kept);
+    struct kept *kept = malloc(bytes);
+
+    if (!kept) {
+        return; /* at its limit already */
+    }
+    memset(kept, 1, bytes);
+    pb_mutex_lock(&own->lock);
+    kept->next = own->kept;
+    own->kept = kept;
+    pb_mutex_unlock(&own->lock);
+}
+
 static enum pb_outcome handle(void *ctx, const struct pb_worker_request *request,
                               struct pb_worker_reply *reply)
 {
@@ -142,6 +164,9 @@ static enum pb_outcome handle(void *ctx, const struct pb_worker_request *request
         own->kind->run(own->state, &demand, &work, measure_cpu, &own->give_up_ns);
 
     leave_seat(own, seat, demand.ignore_cancel);
+    if (demand.leak_bytes > 0) {
+        keep(own, (size_t)demand.leak_bytes);
+    }
     put_stats(&work, reply);
     if (outcome != PB_OUTCOME_OK) {
         (void)snprintf(reply->message, sizeof(reply->message), "as the scenario asks");

@@ -20,16 +20,19 @@
 /* How one fault went; instants in ns from the run's start, -1: never seen. */
 struct pb_fault_result {
     int64_t injected_ns;
-    uint32_t slot;       /* of the worker it hit; PB_NO_WORKER for a stall */
+    uint32_t slot;       /* of the (first) worker it hit; PB_NO_WORKER: none, or a stall */
     int64_t detected_ns; /* the worker was seen gone */
     int64_t ready_ns;    /* its replacement was ready */
     int64_t first_ok_ns; /* first success on the replacement */
     int64_t recovery_ns; /* harness/losses.h says what counts; -1: not known */
+    int64_t ended_ns;    /* the fault itself was over; of those that last */
+    int64_t workers;     /* how many it hit */
 };
-#define PB_NO_FAULT_RESULT               \
-    (struct pb_fault_result)             \
-    {                                    \
-        -1, PB_NO_WORKER, -1, -1, -1, -1 \
+#define PB_NO_FAULT_RESULT                                                          \
+    (struct pb_fault_result)                                                        \
+    {                                                                               \
+        .injected_ns = -1, .slot = PB_NO_WORKER, .detected_ns = -1, .ready_ns = -1, \
+        .first_ok_ns = -1, .recovery_ns = -1, .ended_ns = -1,                       \
     }
 
 /* How one change went. */

@@ -86,13 +86,12 @@ static double work_share(const struct pb_phase_aggregate *aggregate)
 static const struct pb_fault *fault_in(const struct pb_evidence *evidence, int phase)
 {
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
-        int64_t at_ns = evidence->faults[i].injected_ns, start_ns = 0,
-                end_ns = evidence->elapsed_ns;
+        int64_t start_ns = 0, end_ns = evidence->elapsed_ns;
 
         if (phase != PB_PHASE_ALL) {
             pb_phase_stretch(evidence, (uint32_t)phase, &start_ns, &end_ns);
         }
-        if (at_ns >= 0 && at_ns >= start_ns && at_ns < end_ns) {
+        if (pb_fault_within(evidence, i, start_ns, end_ns)) {
             return &evidence->scenario->faults[i];
         }
     }

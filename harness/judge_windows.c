@@ -114,12 +114,10 @@ static bool touched_by_fault(const struct pb_evidence *evidence, uint32_t w)
     int64_t window_ns = evidence->aggregate->window_ns;
 
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
-        const struct pb_fault_result *fault = &evidence->faults[i];
-        int64_t over_ns = fault->injected_ns + evidence->scenario->faults[i].stall_ns;
+        int64_t injected_ns = evidence->faults[i].injected_ns;
 
-        over_ns = (fault->first_ok_ns > over_ns ? fault->first_ok_ns : over_ns) + window_ns;
-        if (fault->injected_ns >= 0 && (w + 1) * window_ns > fault->injected_ns &&
-            w * window_ns < over_ns) {
+        if (injected_ns >= 0 && (w + 1) * window_ns > injected_ns &&
+            w * window_ns < pb_fault_over_ns(evidence, i) + window_ns) {
             return true;
         }
     }

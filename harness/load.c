@@ -104,11 +104,15 @@ static enum pb_outcome on_run(void *ctx, struct pb_work *work)
         work->demand_ns = demand.service_ns;
         work->operation = demand.operation;
     }
-    if (load->workers) {
-        return pb_load_workers_run(load, &demand, work, is_measured(load, request->index));
+    if (load->mishaps && load->workers) {
+        demand.leak_bytes = pb_mishaps_leak_bytes(load, work);
     }
-    return load->kind->run(load->workload, &demand, work, is_measured(load, request->index),
-                           &load->give_up_ns);
+    bool measured = is_measured(load, request->index);
+    enum pb_outcome outcome =
+        load->workers ? pb_load_workers_run(load, &demand, work, measured)
+                      : load->kind->run(load->workload, &demand, work, measured, &load->give_up_ns);
+
+    return load->mishaps ? pb_mishaps_apply(load, work, outcome) : outcome;
 }
 
 /* The times of a row.  The parts add up exactly: what is decided first is done - intended, and the
@@ -264,6 +268,9 @@ static void on_pool_event(void *ctx, const struct pb_pool_event *event)
 {
     struct pb_load *load = ctx;
 
+    if (load->mishaps) {
+        pb_mishaps_pool_event(load, event);
+    }
     if (load->config.pool_event) {
         load->config.pool_event(load->config.ctx, event);
     }
@@ -295,7 +302,8 @@ static enum pb_status make_memory(struct pb_load *load)
         load->generators[g].lane = load->slots + 1 + g;
     }
     PB_TRY(pb_users_new(load));
-    return pb_retrier_new(load);
+    PB_TRY(pb_retrier_new(load));
+    return pb_mishaps_new(load, load->slots / load->threads);
 }
 
 /* Long enough for all attempts of a request.  Bounded one by one: timeouts may be as long as they
@@ -350,6 +358,7 @@ static enum pb_status make_parts(struct pb_load *load, struct pb_error *err)
 
     pb_load_pool_config(&load->config, &pool);
     load->slots = pb_pool_config_slots(&pool);
+    load->threads = pool.threads_per_worker;
     load->lanes = pb_load_lanes(&load->config);
     load->phases = (uint32_t)load->config.scenario->phase_count;
     load->drain_limit_ns = drain_limit(load->config.scenario);
@@ -522,6 +531,7 @@ void pb_load_free(struct pb_load *load)
     if (load->workload) {
         load->kind->close(load->workload);
     }
+    pb_mishaps_free(load);
     pb_retrier_free(load);
     pb_users_free(load);
     free(load->generators);

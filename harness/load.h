@@ -27,7 +27,11 @@ struct pb_load;
 enum pb_load_event_kind {
     PB_LOAD_PHASE_START,
     PB_LOAD_PHASE_END, /* with backlog: what is in the system */
-    PB_LOAD_FAULT,     /* `number` is the fault's; `slot` the worker it hit */
+    PB_LOAD_FAULT_HIT, /* `number` is a fault's; `slot` the first of a worker that it hit; told
+                          before the next, at the same instant */
+    PB_LOAD_FAULT,     /* a fault begins; `slot` of the first worker that it hit */
+    PB_LOAD_FAULT_END, /* it is over, for all workers that it hit; not told of those that end at
+                          once, nor of those that last beyond the last phase */
     PB_LOAD_CHANGE     /* `number` is the change's */
 };
 
@@ -37,7 +41,8 @@ struct pb_load_event {
     int64_t at_ns;   /* from the run's start */
     uint64_t backlog;
     int64_t backlog_oldest_ns; /* -1: not known */
-    uint32_t slot;
+    uint32_t slot;             /* PB_NO_WORKER: none */
+    uint32_t workers;          /* PB_LOAD_FAULT: how many it hit */
     /* Of a change: the pool's effective settings before and after it. */
     struct pb_pool_change before, after;
     const char *refused; /* why the pool did not take it; NULL: it did; valid during the call */

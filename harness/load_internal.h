@@ -3,8 +3,8 @@
  *
  * load.c: life cycle, the glue between pool, workload and recorder, counters.  load_run.c: the
  * generator threads, the sequence of phases, open arrivals.  load_closed.c: the closed loop.
- * load_retry.c: what is tried again.  load_faults.c: faults at their times.
- * load_changes.c: changes at theirs.
+ * load_retry.c: what is tried again.  load_faults.c: faults at their times.  load_mishaps.c: those
+ * that stay with a worker.  load_changes.c: changes at their times.
  *
  * Lanes: worker slots, then the pool's timer, then one for each generator, then one for retries.
  * Everything counted has one writer and is read by anyone.
@@ -102,6 +102,15 @@ struct pb_retrier {
     _Atomic uint32_t watchers;                   /* threads that wait for `settled` to move */
 };
 
+/* How far a fault is. */
+struct pb_fault_state {
+    _Atomic int64_t end_ns;   /* instant; 0: not begun; INT64_MAX: when its workers are replaced */
+    _Atomic uint32_t victims; /* workers that still have it */
+    _Atomic bool ended;
+};
+
+struct pb_mishaps;
+
 struct pb_load {
     /* Constant after _new. */
     struct pb_load_config config;
@@ -110,6 +119,7 @@ struct pb_load {
     struct pb_backend backend;
     struct pb_load_workers *workers; /* of profile process; NULL: threads */
     uint32_t slots;
+    uint32_t threads; /* of a worker */
     uint32_t lanes;
     uint32_t phases;
     int64_t drain_limit_ns;
@@ -118,6 +128,8 @@ struct pb_load {
     struct pb_generator *generators;
     struct pb_user *users[PB_PHASES_MAX]; /* of the closed phases */
     struct pb_retrier *retrier;           /* NULL: nothing is tried again */
+    struct pb_mishaps *mishaps;           /* NULL: no fault stays with a worker */
+    struct pb_fault_state fault_states[PB_FAULTS_MAX];
 
     _Atomic int64_t start_ns;   /* 0: not begun */
     _Atomic int64_t give_up_ns; /* even work that ignores its token ends by then */
@@ -200,7 +212,28 @@ bool pb_load_wait_until(struct pb_load *load, int64_t at_ns, int64_t *ret_due_ns
 void pb_load_pool_config(const struct pb_load_config *config, struct pb_pool_config *ret_config);
 /* Thread of a pb_load: changes the pool at the times of the scenario. */
 void *pb_changes_main(void *ctx);
-/* Thread of a pb_load: injects the faults at their times until the load is over. */
+/* Thread of a pb_load: begins and ends the faults at their times until the load is over. */
 void *pb_faults_main(void *ctx);
+/* Tells that a fault is over, once. */
+void pb_fault_tell_end(struct pb_load *load, uint32_t number, int64_t instant_ns);
+
+/* Where the scenario has faults that stay with a worker: makes load->mishaps, before the pool, for
+ * so many workers. */
+PB_MUST_USE enum pb_status pb_mishaps_new(struct pb_load *load, uint32_t workers);
+void pb_mishaps_free(struct pb_load *load);
+/* On a worker's thread, its work done: what the faults of this worker make of the request. */
+enum pb_outcome pb_mishaps_apply(struct pb_load *load, struct pb_work *work,
+                                 enum pb_outcome outcome);
+/* Memory that the worker process is to keep for good after this request; 0: none. */
+int64_t pb_mishaps_leak_bytes(struct pb_load *load, const struct pb_work *work);
+/* What the pool tells of a worker ends the faults of those that went. */
+void pb_mishaps_pool_event(struct pb_load *load, const struct pb_pool_event *event);
+/* The faults' thread alone.  The workers that are alive, by number: how many; `ret_rows` stays the
+ * callee's. */
+uint32_t pb_mishaps_alive(struct pb_load *load, const struct pb_worker_stats **ret_rows);
+/* Gives fault `number` to a worker.  False: it is gone. */
+bool pb_mishaps_hit(struct pb_load *load, uint32_t number, const struct pb_worker_stats *worker);
+/* Its time is over: stopped workers go on. */
+void pb_mishaps_release(struct pb_load *load, uint32_t number);
 
 #endif

@@ -54,7 +54,8 @@ static void blame(struct pb_loss *losses, size_t count, const struct pb_loss_fau
         struct pb_loss *loss = &losses[i];
 
         if (loss->fault < 0 && loss->worker == fault->worker &&
-            loss->detected_ns >= fault->injected_ns - TOLD_BEFORE_NS) {
+            loss->detected_ns >= fault->injected_ns - TOLD_BEFORE_NS &&
+            (fault->until_ns <= 0 || loss->detected_ns <= fault->until_ns + TOLD_BEFORE_NS)) {
             loss->fault = fault->number;
             loss->since_ns = fault->injected_ns;
             loss->detected_ns =

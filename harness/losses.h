@@ -53,8 +53,9 @@ struct pb_loss {
     enum pb_loss_end end;
 };
 
-struct pb_loss_fault { /* a fault that took a worker */
+struct pb_loss_fault { /* a fault that hit a worker, of which it may have died */
     int64_t injected_ns;
+    int64_t until_ns; /* not of a later death; <= 0: whenever it was */
     uint32_t worker;
     int number;
 };

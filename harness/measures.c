@@ -70,6 +70,31 @@ void pb_phase_stretch(const struct pb_evidence *evidence, uint32_t phase, int64_
     *ret_end_ns = end_ns;
 }
 
+int64_t pb_fault_over_ns(const struct pb_evidence *evidence, size_t i)
+{
+    const struct pb_fault *fault = &evidence->scenario->faults[i];
+    const struct pb_fault_result *result = &evidence->faults[i];
+    int64_t over_ns = result->injected_ns;
+
+    if (over_ns < 0) {
+        return -1;
+    }
+    if (fault->kind == PB_FAULT_STALL) {
+        over_ns += fault->stall_ns;
+    } else if (fault->kind != PB_FAULT_KILL_WORKER && result->workers > 0) {
+        over_ns = result->ended_ns >= 0 ? result->ended_ns : evidence->elapsed_ns;
+    }
+    return result->first_ok_ns > over_ns ? result->first_ok_ns : over_ns;
+}
+
+bool pb_fault_within(const struct pb_evidence *evidence, size_t i, int64_t from_ns, int64_t to_ns)
+{
+    int64_t at_ns = evidence->faults[i].injected_ns;
+
+    return at_ns >= 0 && at_ns < to_ns &&
+           (at_ns >= from_ns || pb_fault_over_ns(evidence, i) > from_ns);
+}
+
 static void add_phase(struct pb_part *part, uint32_t phase)
 {
     const struct pb_evidence *evidence = part->evidence;

@@ -37,6 +37,11 @@ void pb_part_init(struct pb_part *part, const struct pb_evidence *evidence, int 
  * recorded phases). */
 bool pb_part_has_window(const struct pb_part *part, uint32_t w);
 /* When phase `phase` began and ended, ns from the run's start, as far as it took place. */
+/* When the effect of fault `i` was over, its aftermath on the workers included; -1: it never was
+ * injected. */
+int64_t pb_fault_over_ns(const struct pb_evidence *evidence, size_t i);
+/* Whether fault `i` was at work in a stretch of the run. */
+bool pb_fault_within(const struct pb_evidence *evidence, size_t i, int64_t from_ns, int64_t to_ns);
 void pb_phase_stretch(const struct pb_evidence *evidence, uint32_t phase, int64_t *ret_start_ns,
                       int64_t *ret_end_ns);
 

@@ -112,9 +112,6 @@ static void put_resources(struct pb_out *out, cJSON *root, const struct pb_monit
 
 static void put_faults(struct pb_out *out, cJSON *root, const struct pb_evidence *evidence)
 {
-    static const char *const kinds[] = {
-        [PB_FAULT_STALL] = "stall", [PB_FAULT_KILL_WORKER] = "kill_worker"
-    };
     cJSON *faults = pb_out_array(out, root, "faults");
 
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
@@ -123,14 +120,17 @@ static void put_faults(struct pb_out *out, cJSON *root, const struct pb_evidence
         cJSON *object = pb_out_object(out, faults, NULL);
 
         pb_out_str(out, object, "fault", fault->text);
-        pb_out_str(out, object, "kind", kinds[fault->kind]);
+        pb_out_str(out, object, "kind", pb_fault_kind_name(fault->kind));
         pb_out_int(out, object, "planned_ns", fault->at_ns);
         pb_out_known(out, object, "stall_ns", fault->kind == PB_FAULT_STALL ? fault->stall_ns : -1);
+        pb_out_known(out, object, "for_ns", fault->for_ns > 0 ? fault->for_ns : -1);
+        pb_out_int(out, object, "workers", result->workers);
         pb_out_known(out, object, "worker",
                      result->slot == PB_NO_WORKER
                          ? -1
                          : (int64_t)result->slot / pb_evidence_threads(evidence));
         pb_out_known(out, object, "injected_ns", result->injected_ns);
+        pb_out_known(out, object, "ended_ns", result->ended_ns);
         pb_out_known(out, object, "detected_ns", result->detected_ns);
         pb_out_known(out, object, "ready_ns", result->ready_ns);
         pb_out_known(out, object, "first_ok_ns", result->first_ok_ns);

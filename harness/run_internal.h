@@ -15,6 +15,7 @@
 
 #define PB_EVENTS_MAX    10000
 #define PB_ABORT_SAMPLES 64
+#define PB_HITS_MAX      4096 /* further ones count as losses without a fault */
 
 /* A stretch of a worker's life that is over and not yet in the aggregate. */
 struct pb_alive_span {
@@ -83,6 +84,8 @@ struct pb_run_state {
     int64_t phase_oldest_ns[PB_PHASES_MAX] PB_GUARDED_BY(lock);
     struct pb_fault_result faults[PB_FAULTS_MAX] PB_GUARDED_BY(lock);
     struct pb_change_result changes[PB_CHANGES_MAX] PB_GUARDED_BY(lock);
+    struct pb_loss_fault hits[PB_HITS_MAX] PB_GUARDED_BY(lock); /* workers that faults hit */
+    size_t hit_count PB_GUARDED_BY(lock);
 };
 
 /* run_watch.c: what goes on while the load runs. */

@@ -115,7 +115,19 @@ void pb_watch_load_event(void *ctx, const struct pb_load_event *event)
     case PB_LOAD_FAULT:
         run->faults[n].injected_ns = event->at_ns;
         run->faults[n].slot = event->slot;
-        note_event_locked(run, event->at_ns, "fault", run->scenario->faults[n].text, n);
+        run->faults[n].workers = event->workers;
+        note_event_locked(run, event->at_ns, "fault_begin", run->scenario->faults[n].text, n);
+        break;
+    case PB_LOAD_FAULT_END:
+        run->faults[n].ended_ns = event->at_ns;
+        note_event_locked(run, event->at_ns, "fault_end", run->scenario->faults[n].text, n);
+        break;
+    case PB_LOAD_FAULT_HIT:
+        if (run->hit_count < PB_HITS_MAX) {
+            run->hits[run->hit_count++] = (struct pb_loss_fault){
+                .injected_ns = event->at_ns, .worker = event->slot / run->threads, .number = (int)n
+            };
+        }
         break;
     case PB_LOAD_CHANGE:
         note_change_locked(run, event);

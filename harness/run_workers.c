@@ -126,25 +126,25 @@ static void tell_fault(struct pb_fault_result *fault, const struct pb_loss *loss
 
 static void match_losses(struct pb_run_state *run, struct pb_evidence *evidence)
 {
-    struct pb_loss_fault faults[PB_FAULTS_MAX];
     size_t count = 0;
 
     for (size_t i = 0; i < run->scenario->fault_count; i++) {
-        const struct pb_fault_result *fault = &run->faults[i];
+        evidence->faults[i] = run->faults[i];
+    }
+    /* Of what hit workers, that of which they may have died, while it lasted. */
+    for (size_t i = 0; i < run->hit_count; i++) {
+        struct pb_loss_fault *hit = &run->hits[i];
 
-        evidence->faults[i] = *fault;
-        if (fault->injected_ns >= 0 && run->scenario->faults[i].kind == PB_FAULT_KILL_WORKER &&
-            fault->slot != PB_NO_WORKER) {
-            faults[count++] = (struct pb_loss_fault){ .injected_ns = fault->injected_ns,
-                                                      .worker = fault->slot / run->threads,
-                                                      .number = (int)i };
+        if (pb_fault_kind_loses(run->scenario->faults[hit->number].kind)) {
+            hit->until_ns = run->faults[hit->number].ended_ns;
+            run->hits[count++] = *hit;
         }
     }
     qsort(run->notes, run->note_count, sizeof(*run->notes), by_time);
     run->losses = calloc(run->note_count + 1, sizeof(*run->losses));
     if (run->losses) {
         evidence->loss_count =
-            pb_losses_match(run->notes, run->note_count, faults, count, run->losses);
+            pb_losses_match(run->notes, run->note_count, run->hits, count, run->losses);
     }
     evidence->losses = run->losses;
     for (size_t i = 0; i < evidence->loss_count; i++) {

@@ -120,7 +120,11 @@ double pb_scenario_mean_cpu_ns(const struct pb_scenario *scenario)
 bool pb_scenario_kills_workers(const struct pb_scenario *scenario)
 {
     for (size_t i = 0; i < scenario->fault_count; i++) {
-        if (scenario->faults[i].kind == PB_FAULT_KILL_WORKER) {
+        enum pb_fault_kind kind = scenario->faults[i].kind;
+
+        /* A thread that hangs is stuck, not lost. */
+        if (kind == PB_FAULT_KILL_WORKER ||
+            (scenario->pool.profile == PB_PROFILE_PROCESS && pb_fault_kind_loses(kind))) {
             return true;
         }
     }

@@ -110,18 +110,38 @@ struct pb_retries {
     unsigned on;    /* bit 1 << outcome: is tried again */
 };
 
+/* Adding one: here, a row in scenario_faults.c and one in scenario_fields.c, what it does in
+ * load_faults.c or load_mishaps.c. */
 enum pb_fault_kind {
     PB_FAULT_STALL,
     PB_FAULT_KILL_WORKER,
+    PB_FAULT_STOP_WORKER,    /* SIGSTOP; processes only */
+    PB_FAULT_HANG_WORKER,    /* its requests do not come back */
+    PB_FAULT_SLOW_WORKER,    /* they take `factor` times as long */
+    PB_FAULT_FAIL_WORKER,    /* they end as error, with `probability` */
+    PB_FAULT_LEAK_WORKER,    /* each keeps `bytes` of memory for good */
+    PB_FAULT_CORRUPT_WORKER, /* replies are garbage, with `probability`; processes only */
     PB_FAULT_COUNT
 };
+
+/* "stall", "kill_worker", ...; static storage. */
+const char *pb_fault_kind_name(enum pb_fault_kind kind);
+/* Whether its worker may be lost and replaced, so that there is something to recover from. */
+bool pb_fault_kind_loses(enum pb_fault_kind kind);
+
+#define PB_FAULT_ANY (-1) /* one worker, drawn from the seed */
+#define PB_FAULT_ALL (-2) /* all that are alive */
 
 struct pb_fault {
     enum pb_fault_kind kind;
     int64_t at_ns;    /* from the start of the first phase */
     int64_t stall_ns; /* stall */
-    int64_t worker;   /* kill_worker: ordinal among the alive; -1: any, drawn from the seed */
-    char *text;       /* as written, for charts and events: "kill_worker 2 at spike+1s" */
+    int64_t for_ns;   /* the others that last; 0: until the worker is replaced */
+    int64_t worker;   /* ordinal among the alive, PB_FAULT_ANY or PB_FAULT_ALL; not of a stall */
+    double factor;
+    double probability;
+    int64_t bytes;
+    char *text; /* as written, for charts and events: "kill_worker 2 at spike+1s" */
 };
 
 /* A change of the pool while it runs. */

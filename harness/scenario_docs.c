@@ -186,10 +186,17 @@ static void after_retries(struct pb_buf *out)
 
 static void after_faults(struct pb_buf *out)
 {
-    pb_buf_puts(out,
-                "\nA fault says `at` and exactly one of `stall` and `kill_worker`. `at` counts "
-                "from the start of the\nfirst phase, warm-up included, or from a phase's start "
-                "(`\"spike+1s\"`).\n");
+    pb_buf_puts(
+        out, "\nA fault says `at` and exactly one kind. `at` counts from the start of the first "
+             "phase, warm-up\nincluded, or from a phase's start (`\"spike+1s\"`). A worker is "
+             "the n-th of those alive at that moment, from\n0; `\"any\"` is one drawn from the "
+             "seed, `\"all\"` is all of them. A fault with `for` ends after it; without, it "
+             "lasts\nuntil its worker is replaced. Workers that come later do not have it. Two "
+             "faults of one kind on one worker: the\nlater one counts.\n\n"
+             "A stopped or hanging worker keeps its request until the operation timeout, and is "
+             "then replaced: a process is\nkilled, a thread stays behind as stuck. A worker that "
+             "leaks keeps the memory until it is replaced. Garbage ends\nthe request as "
+             "worker_lost, and its worker with it.\n");
 }
 
 static void after_changes(struct pb_buf *out)

@@ -206,10 +206,27 @@ void pb_bind_driver(struct pb_binder *binder, const struct pb_spot *pool)
     lift_limits(binder->scenario);
 }
 
+/* A driver's threads are its own: poolbench does not know which worker is which. */
+static void refuse_fault(struct pb_binder *binder, const cJSON *fault, size_t number,
+                         enum pb_fault_kind kind)
+{
+    const cJSON *node = cJSON_GetObjectItemCaseSensitive(fault, pb_fault_kind_name(kind));
+    char path[PB_PATH_MAX];
+
+    if (node) {
+        (void)snprintf(path, sizeof(path), "faults[%zu].%s", number, pb_fault_kind_name(kind));
+        pb_bind_name_problem(binder, node, path,
+                             "driver %s %s: leave it out, or drive the builtin pool",
+                             binder->scenario->driver->table->name,
+                             kind == PB_FAULT_KILL_WORKER
+                                 ? "cannot lose a worker"
+                                 : "has no workers that can be told apart");
+    }
+}
+
 void pb_bind_driver_faults(struct pb_binder *binder)
 {
-    const cJSON *list = cJSON_GetObjectItemCaseSensitive(binder->root, "faults"), *fault, *kind;
-    char path[PB_PATH_MAX];
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(binder->root, "faults"), *fault;
     size_t number = 0;
 
     if (!binder->scenario->driver || binder->mistaken) {
@@ -217,13 +234,8 @@ void pb_bind_driver_faults(struct pb_binder *binder)
     }
     cJSON_ArrayForEach(fault, list)
     {
-        kind = cJSON_GetObjectItemCaseSensitive(fault, "kill_worker");
-        if (kind) {
-            (void)snprintf(path, sizeof(path), "faults[%zu].kill_worker", number);
-            pb_bind_name_problem(binder, kind, path,
-                                 "driver %s cannot lose a worker: leave it out, or drive the "
-                                 "builtin pool",
-                                 binder->scenario->driver->table->name);
+        for (int k = PB_FAULT_KILL_WORKER; k < PB_FAULT_COUNT; k++) {
+            refuse_fault(binder, fault, number, (enum pb_fault_kind)k);
         }
         number++;
     }

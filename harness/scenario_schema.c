@@ -25,6 +25,10 @@ static const struct {
     [PB_FIELD_COMPLEX] = { { "string" }, NULL },
 };
 
+/* A worker of a fault. */
+#define WORKER_SCHEMA \
+    "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0},{\"enum\":[\"any\",\"all\"]}]}"
+
 /* What the table cannot say of fields that are read by code of their own. */
 static const struct {
     const char *path;
@@ -42,8 +46,13 @@ static const struct {
                     "\"error\",\"rejected\",\"checkout_timeout\",\"operation_timeout\","
                     "\"worker_lost\"]}}" },
     { "faults[].at", "{\"type\":\"string\",\"examples\":[\"6s\",\"spike+1s\"]}" },
-    { "faults[].kill_worker",
-      "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":0},{\"enum\":[\"any\"]}]}" },
+    { "faults[].kill_worker", WORKER_SCHEMA },
+    { "faults[].stop_worker", WORKER_SCHEMA },
+    { "faults[].hang_worker", WORKER_SCHEMA },
+    { "faults[].slow_worker", WORKER_SCHEMA },
+    { "faults[].fail_worker", WORKER_SCHEMA },
+    { "faults[].leak_worker", WORKER_SCHEMA },
+    { "faults[].corrupt_worker", WORKER_SCHEMA },
     { "changes[].at", "{\"type\":\"string\",\"examples\":[\"6s\",\"spike+1s\"]}" },
     { "changes[].set",
       "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":false,\"properties\":{"

@@ -216,9 +216,7 @@ static bool is_disturbed(const struct pb_evidence *evidence, uint32_t phase)
 
     pb_phase_stretch(evidence, phase, &start_ns, &end_ns);
     for (size_t i = 0; i < evidence->scenario->fault_count; i++) {
-        int64_t at_ns = evidence->faults[i].injected_ns;
-
-        if (at_ns >= start_ns && at_ns < end_ns) {
+        if (pb_fault_within(evidence, i, start_ns, end_ns)) {
             return true;
         }
     }

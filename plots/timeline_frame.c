@@ -10,7 +10,8 @@
 #include "plots/quote.h"
 #include "plots/timeline_internal.h"
 
-#define MARK_ROWS 3
+#define MARK_ROWS  3
+#define FIRST_BAND 1000 /* number of the first band among gnuplot's objects */
 
 /* Light enough for text and curves; phases that follow each other differ. */
 static const char *const tints[] = { "#E8F1F8", "#FBEBDD", "#E5F3EC", "#F5EAF1", "#FDF5DC" };
@@ -42,10 +43,24 @@ void pb_timeline_shade(struct pb_timeline *timeline)
     }
 }
 
+/* How long it lasted, in s; 0: it came and went at once.  One that nothing ended lasted to the end.
+ */
+static double length_s(const struct pb_timeline *timeline, const cJSON *fault, double at_s)
+{
+    double ended_s = pb_json_num(fault, "ended_ns", PB_NOTHING) / PB_NS_PER_S;
+    bool lasts = strcmp(pb_json_str(fault, "kind", "kill_worker"), "kill_worker") != 0 &&
+                 cJSON_HasObjectItem(fault, "ended_ns");
+
+    if (isfinite(ended_s)) {
+        return fmax(0, fmin(ended_s, timeline->end_s) - at_s);
+    }
+    return lasts && pb_json_int(fault, "workers", 0) > 0 ? timeline->end_s - at_s : 0;
+}
+
 /* Marks of the chart: faults, and changes of the pool. */
 #define MARKS_MAX 128
 struct mark {
-    double at_s;
+    double at_s, length_s;
     const char *words; /* what it did, and when */
 };
 
@@ -65,7 +80,9 @@ static void add_marks(const struct pb_timeline *timeline, const char *list, cons
             for (; place > 0 && marks[place - 1].at_s > at_s; place--) {
                 marks[place] = marks[place - 1];
             }
-            marks[place] = (struct mark){ at_s, pb_json_str(item, words, words) };
+            marks[place] = (struct mark){ .at_s = at_s,
+                                          .length_s = length_s(timeline, item, at_s),
+                                          .words = pb_json_str(item, words, words) };
         }
     }
 }
@@ -155,6 +172,14 @@ void pb_timeline_mark_lines(struct pb_timeline *timeline)
                       "set arrow from first %.9g, graph 0 to first %.9g, graph 1 nohead front "
                       "lc rgb '#111111' lw 1.3 dt (8,3,2,3)",
                       marks[i].at_s, marks[i].at_s);
+        if (marks[i].length_s > 0) {
+            /* Over the phases' tints, which are the first objects, under the curves. */
+            pb_sheet_line(
+                timeline->sheet,
+                "set object %zu rectangle from first %.9g, graph 0 to first %.9g, graph 1 "
+                "behind fillcolor rgb '#111111' fillstyle transparent solid 0.10 noborder",
+                FIRST_BAND + i, marks[i].at_s, marks[i].at_s + marks[i].length_s);
+        }
     }
 }
 
@@ -204,8 +229,10 @@ void pb_timeline_strip(struct pb_timeline *timeline, double top_px, double botto
         }
     }
     pb_axis_emit_seconds(sheet, timeline->end_s, true);
-    pb_sheet_axis_names(sheet, "time since the start of the first phase   (grey: not recorded)",
-                        (PB_TIMELINE_LEFT_PX + PB_TIMELINE_RIGHT_PX) / 2.0, NULL, 0);
+    pb_sheet_axis_names(
+        sheet,
+        "time since the start of the first phase   (grey: not recorded; darker: a fault at work)",
+        (PB_TIMELINE_LEFT_PX + PB_TIMELINE_RIGHT_PX) / 2.0, NULL, 0);
     pb_sheet_line(sheet, "set yrange [0:1]; unset ytics; unset grid; set border 1");
     pb_sheet_plot(sheet, NULL, "NaN");
     pb_sheet_plot_end(sheet);

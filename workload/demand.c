@@ -18,11 +18,17 @@ _Static_assert(PB_ARRAY_LEN(fates) == PB_FATE_COUNT, "a name for each fate");
 
 char *pb_demand_print(const struct pb_demand *demand, bool measure_cpu, char *text)
 {
+    char leaks[40] = "";
+
+    if (demand->leak_bytes > 0) {
+        (void)snprintf(leaks, sizeof(leaks), ",\"leak_bytes\":%" PRId64, demand->leak_bytes);
+    }
     (void)snprintf(text, PB_DEMAND_TEXT,
                    "{\"service_ns\":%" PRId64 ",\"cpu_ns\":%" PRId64 ",\"memory_bytes\":%" PRId64
-                   ",\"fate\":\"%s\",\"ignore_cancel\":%s,\"measure_cpu\":%s}",
-                   demand->service_ns, demand->cpu_ns, demand->memory_bytes, fates[demand->fate],
-                   demand->ignore_cancel ? "true" : "false", measure_cpu ? "true" : "false");
+                   "%s,\"fate\":\"%s\",\"ignore_cancel\":%s,\"measure_cpu\":%s}",
+                   demand->service_ns, demand->cpu_ns, demand->memory_bytes, leaks,
+                   fates[demand->fate], demand->ignore_cancel ? "true" : "false",
+                   measure_cpu ? "true" : "false");
     return text;
 }
 
@@ -81,6 +87,7 @@ static enum pb_status read_object(const cJSON *object, struct pb_demand *demand,
     PB_TRY(read_amount(object, "service_ns", &demand->service_ns, err));
     PB_TRY(read_amount(object, "cpu_ns", &demand->cpu_ns, err));
     PB_TRY(read_amount(object, "memory_bytes", &demand->memory_bytes, err));
+    PB_TRY(read_amount(object, "leak_bytes", &demand->leak_bytes, err));
     PB_TRY(read_flag(object, "ignore_cancel", &demand->ignore_cancel, err));
     PB_TRY(read_flag(object, "measure_cpu", measure_cpu, err));
     return read_fate(object, &demand->fate, err);

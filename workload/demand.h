@@ -9,7 +9,7 @@
 
 #include "poolbench/workload.h"
 
-#define PB_DEMAND_TEXT 200 /* bytes that any demand fits in, with its NUL */
+#define PB_DEMAND_TEXT 240 /* bytes that any demand fits in, with its NUL */
 
 /* A JSON object into `text`; returns `text`. */
 char *pb_demand_print(const struct pb_demand *demand, bool measure_cpu, char *text);

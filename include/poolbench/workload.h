@@ -30,6 +30,7 @@ struct pb_demand {
     int64_t service_ns;   /* CPU part plus waiting part */
     int64_t cpu_ns;       /* of it, thread CPU time to burn first */
     int64_t memory_bytes; /* memory to touch */
+    int64_t leak_bytes;   /* memory that a worker process keeps afterwards, for good: a fault */
     uint32_t operation;   /* number in the scenario's mix */
     enum pb_fate fate;
     bool ignore_cancel; /* the wait does not end when the token asks */

@@ -12,7 +12,7 @@
 #include "harness/load.h"
 #include "support/scenario.h"
 
-#define PB_DRIVE_EVENTS 64
+#define PB_DRIVE_EVENTS 256
 
 struct pb_drive {
     /* Set before. */

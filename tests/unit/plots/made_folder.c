@@ -291,6 +291,14 @@ static void add_faults(cJSON *root, const struct made *made)
 {
     cJSON *faults = cJSON_AddArrayToObject(root, "faults");
     char text[460];
+    cJSON *slow = cJSON_CreateObject();
+
+    cJSON_AddItemToArray(faults, slow);
+    cJSON_AddStringToObject(slow, "fault", "slow_worker 1 x5 for 500ms at 3s");
+    cJSON_AddStringToObject(slow, "kind", "slow_worker");
+    cJSON_AddNumberToObject(slow, "injected_ns", 3e9);
+    cJSON_AddNumberToObject(slow, "ended_ns", 3.5e9);
+    cJSON_AddNumberToObject(slow, "workers", 1);
 
     for (int i = 0; i < 3; i++) {
         cJSON *fault = cJSON_CreateObject();

@@ -91,6 +91,16 @@ PB_TEST(a_run_gets_a_percentile_plot_and_a_timeline)
     assert_chart(folder, "timeline", "recover");
     assert_chart(folder, "timeline", "not recorded");
     assert_chart(folder, "timeline", "kill_worker 0");
+    assert_chart(folder, "timeline", "slow_worker 1 x5");
+
+    /* What lasts has a band from its beginning to its end; what comes and goes at once has none. */
+    char *script = pb_made_read(folder, "charts/timeline.gp");
+
+    ck_assert_ptr_nonnull(script);
+    ck_assert_ptr_nonnull(
+        strstr(script, "object 1000 rectangle from first 3, graph 0 to first 3.5, graph 1 "));
+    ck_assert_ptr_null(strstr(script, "object 1001 "));
+    free(script);
 }
 
 PB_TEST(a_tune_gets_its_trajectory)

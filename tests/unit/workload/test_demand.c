@@ -6,6 +6,7 @@ PB_TEST(a_demand_is_read_as_it_was_printed)
     struct pb_demand demand = { .service_ns = 9007199254740992,
                                 .cpu_ns = 2,
                                 .memory_bytes = 1073741824,
+                                .leak_bytes = 4096,
                                 .fate = PB_FATE_CLIENT_ERROR,
                                 .ignore_cancel = true };
     struct pb_demand again;
@@ -16,6 +17,7 @@ PB_TEST(a_demand_is_read_as_it_was_printed)
     ck_assert_int_eq(demand.service_ns, again.service_ns);
     ck_assert_int_eq(2, again.cpu_ns);
     ck_assert_int_eq(demand.memory_bytes, again.memory_bytes);
+    ck_assert_int_eq(demand.leak_bytes, again.leak_bytes);
     ck_assert_int_eq(PB_FATE_CLIENT_ERROR, again.fate);
     ck_assert(again.ignore_cancel && measure);
 }
@@ -25,6 +27,7 @@ PB_TEST(the_longest_demand_fits)
     struct pb_demand demand = { .service_ns = INT64_MIN,
                                 .cpu_ns = INT64_MIN,
                                 .memory_bytes = INT64_MIN,
+                                .leak_bytes = INT64_MAX,
                                 .fate = PB_FATE_CLIENT_ERROR };
     char text[PB_DEMAND_TEXT];
 
@@ -53,6 +56,7 @@ PB_TEST(a_mistaken_demand_is_refused_by_name)
         { "{\"service_ns\":-1}", "service_ns" },
         { "{\"cpu_ns\":\"5ms\"}", "cpu_ns" },
         { "{\"memory_bytes\":1e300}", "memory_bytes" },
+        { "{\"leak_bytes\":-1}", "leak_bytes" },
         { "{\"fate\":\"none\"}", "fate" },
         { "{\"fate\":1}", "fate" },
         { "{\"ignore_cancel\":1}", "ignore_cancel" },
