@@ -121,8 +121,8 @@ int main(int argc, char **argv)
     (void)mallopt(M_MMAP_THRESHOLD, 128 << 10);
     open_standard_streams();
     (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk: told, not died of */
-    (void)signal(SIGCHLD,
-                 SIG_DFL); /* ignored by who started us, worker processes could not be waited for */
+    /* If who started us ignored it, worker processes could not be waited for. */
+    (void)signal(SIGCHLD, SIG_DFL);
     if (argc < 2) {
         print_help();
         return PB_EXIT_INPUT;
