@@ -34,6 +34,7 @@ PB_TEST(no_worker_starts_for_a_request_that_an_idle_one_will_take)
     pb_rig_init(&rig, 2, 5);
     rig.config.max_overflow = 2;
     pb_rig_start(&rig);
+    pb_rig_wait_parked(&rig, 2); /* one on its way to sleep would take it as well, unseen */
     pb_rig_submit(&rig, 0);
     pb_rig_wait_started(&rig, 1);
     pb_rig_submit(&rig, 1);
