@@ -164,6 +164,7 @@ void pb_advise(FILE *out, const struct pb_scenario *scenario)
     for (size_t i = 0; i < scenario->objective_count; i++) {
         advise_objective(out, scenario, &scenario->objectives[i]);
     }
+    pb_advise_pool(out, scenario);
     (void)fprintf(out, "    a run takes about %s, %s requests and %s of disk\n",
                   pb_format_duration(pb_run_estimate_ns(scenario), took),
                   pb_format_count((int64_t)requests, count),

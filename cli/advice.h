@@ -20,6 +20,8 @@ void pb_phase_load(const struct pb_scenario *scenario, size_t phase,
 /* Prints which pool it is about: "sizes poolbench's own thread pool", "sizes the pool of driver
  * glib (...)". */
 void pb_print_pool(FILE *out, const struct pb_scenario *scenario);
+/* The part of pb_advise that is about the pool's own settings. */
+void pb_advise_pool(FILE *out, const struct pb_scenario *scenario);
 /* Prints a line for everything worth knowing before the load starts; nothing when all is well. */
 void pb_advise(FILE *out, const struct pb_scenario *scenario);
 

@@ -50,7 +50,10 @@ struct pb_event {     /* a line of events.jsonl */
     int64_t at_ns;    /* from the run's start */
     char kind[24];    /* "phase_start", "fault", "worker_up", "interrupted", ... */
     char detail[104]; /* phase name, fault text, reason */
-    int64_t number;   /* worker slot or phase number, -1: none */
+    int64_t number;   /* of the worker, phase, ..., -1: none */
+    bool of_worker;   /* then these two say which: */
+    uint32_t incarnation;
+    int64_t pid; /* 0: it has none */
 };
 
 enum pb_ending {

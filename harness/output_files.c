@@ -134,6 +134,10 @@ static void put_event(const struct pb_evidence *evidence, const struct pb_event 
     pb_out_str(&json, object, "event", event->kind);
     pb_out_str(&json, object, "detail", detail);
     pb_out_known(&json, object, "number", event->number);
+    if (event->of_worker) {
+        pb_out_int(&json, object, "incarnation", event->incarnation);
+        pb_out_known(&json, object, "pid", event->pid > 0 ? event->pid : -1);
+    }
     if (strcmp(event->kind, PB_EVENT_RESIZE) == 0 || strcmp(event->kind, PB_EVENT_CHANGE) == 0) {
         pb_out_change(&json, object, &evidence->changes[event->number]);
     }

@@ -149,6 +149,7 @@ static enum pb_status drive(struct pb_run_state *run, struct pb_evidence *eviden
     pb_monitor_also(run->monitor, NULL, NULL);
     pb_run_workers_tick(run, pb_now_ns()); /* before the workers leave */
     pb_load_drain(run->load);
+    pb_run_workers_tick(run, pb_now_ns()); /* who had which request is known now */
     PB_TRY(pb_load_check(run->load, err));
     evidence->start_ns = pb_load_start_ns(run->load);
     evidence->elapsed_ns = pb_now_ns() - evidence->start_ns;

@@ -52,14 +52,16 @@ void pb_watch_done(struct pb_run_state *run)
     pb_mutex_done(&run->lock);
 }
 
-static void note_event_locked(struct pb_run_state *run, int64_t at_ns, const char *kind,
-                              const char *detail, int64_t number) PB_REQUIRES(run->lock);
-static void note_event_locked(struct pb_run_state *run, int64_t at_ns, const char *kind,
-                              const char *detail, int64_t number)
+/* NULL: there is no room. */
+static struct pb_event *note_event_locked(struct pb_run_state *run, int64_t at_ns, const char *kind,
+                                          const char *detail, int64_t number)
+    PB_REQUIRES(run->lock);
+static struct pb_event *note_event_locked(struct pb_run_state *run, int64_t at_ns, const char *kind,
+                                          const char *detail, int64_t number)
 {
     if (run->event_count == PB_EVENTS_MAX) {
         run->events_dropped++;
-        return;
+        return NULL;
     }
     struct pb_event *event = &run->events[run->event_count++];
 
@@ -67,13 +69,14 @@ static void note_event_locked(struct pb_run_state *run, int64_t at_ns, const cha
     event->number = number;
     (void)snprintf(event->kind, sizeof(event->kind), "%s", kind);
     (void)snprintf(event->detail, sizeof(event->detail), "%s", detail ? detail : "");
+    return event;
 }
 
 void pb_watch_note_event(struct pb_run_state *run, int64_t at_ns, const char *kind,
                          const char *detail, int64_t number)
 {
     pb_mutex_lock(&run->lock);
-    note_event_locked(run, at_ns, kind, detail, number);
+    (void)note_event_locked(run, at_ns, kind, detail, number);
     pb_mutex_unlock(&run->lock);
 }
 
@@ -90,8 +93,8 @@ static void note_change_locked(struct pb_run_state *run, const struct pb_load_ev
     result->after = event->after;
     (void)snprintf(result->refused, sizeof(result->refused), "%s",
                    event->refused ? event->refused : "");
-    note_event_locked(run, event->at_ns, resize ? PB_EVENT_RESIZE : PB_EVENT_CHANGE, change->text,
-                      event->number);
+    (void)note_event_locked(run, event->at_ns, resize ? PB_EVENT_RESIZE : PB_EVENT_CHANGE,
+                            change->text, event->number);
 }
 
 void pb_watch_load_event(void *ctx, const struct pb_load_event *event)
@@ -104,23 +107,23 @@ void pb_watch_load_event(void *ctx, const struct pb_load_event *event)
     case PB_LOAD_PHASE_START:
         run->phase_start_ns[n] = event->at_ns;
         atomic_store(&run->current_phase, n);
-        note_event_locked(run, event->at_ns, "phase_start", run->scenario->phases[n].name, n);
+        (void)note_event_locked(run, event->at_ns, "phase_start", run->scenario->phases[n].name, n);
         break;
     case PB_LOAD_PHASE_END:
         run->phase_end_ns[n] = event->at_ns;
         run->phase_backlog[n] = event->backlog;
         run->phase_oldest_ns[n] = event->backlog_oldest_ns;
-        note_event_locked(run, event->at_ns, "phase_end", run->scenario->phases[n].name, n);
+        (void)note_event_locked(run, event->at_ns, "phase_end", run->scenario->phases[n].name, n);
         break;
     case PB_LOAD_FAULT:
         run->faults[n].injected_ns = event->at_ns;
         run->faults[n].slot = event->slot;
         run->faults[n].workers = event->workers;
-        note_event_locked(run, event->at_ns, "fault_begin", run->scenario->faults[n].text, n);
+        (void)note_event_locked(run, event->at_ns, "fault_begin", run->scenario->faults[n].text, n);
         break;
     case PB_LOAD_FAULT_END:
         run->faults[n].ended_ns = event->at_ns;
-        note_event_locked(run, event->at_ns, "fault_end", run->scenario->faults[n].text, n);
+        (void)note_event_locked(run, event->at_ns, "fault_end", run->scenario->faults[n].text, n);
         break;
     case PB_LOAD_FAULT_HIT:
         if (run->hit_count < PB_HITS_MAX) {
@@ -210,6 +213,28 @@ static void follow_life_locked(struct pb_run_state *run, const struct pb_pool_ev
     }
 }
 
+static void note_worker_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                               int64_t at_ns) PB_REQUIRES(run->lock);
+static void note_worker_locked(struct pb_run_state *run, const struct pb_pool_event *event,
+                               int64_t at_ns)
+{
+    char detail[104];
+
+    (void)snprintf(detail, sizeof(detail), "%s%s%s",
+                   event->kind == PB_POOL_WORKER_HEALTH ? pb_health_name(event->health) : "",
+                   event->kind == PB_POOL_WORKER_HEALTH && event->reason ? ": " : "",
+                   event->reason ? event->reason : "");
+
+    struct pb_event *noted =
+        note_event_locked(run, at_ns, pb_pool_event_name(event->kind), detail, event->worker);
+
+    if (noted) {
+        noted->of_worker = true;
+        noted->incarnation = event->incarnation;
+        noted->pid = event->pid;
+    }
+}
+
 void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
 {
     struct pb_run_state *run = ctx;
@@ -225,8 +250,7 @@ void pb_watch_pool_event(void *ctx, const struct pb_pool_event *event)
      * after faults only; one line each would drown the rest. */
     if (event->kind != PB_POOL_CONFIGURED &&
         (event->kind != PB_POOL_WORKER_FIRST_OK || event->replacement)) {
-        note_event_locked(run, at_ns, pb_pool_event_name(event->kind), event->reason,
-                          event->worker);
+        note_worker_locked(run, event, at_ns);
     }
     pb_mutex_unlock(&run->lock);
 }
