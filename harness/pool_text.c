@@ -15,14 +15,13 @@ bool pb_pool_is_foreign(const cJSON *result)
 void pb_pool_text(const cJSON *result, bool with_builtin, char *text, size_t size)
 {
     bool foreign = pb_pool_is_foreign(result);
-    const cJSON *overflow = pb_json_at(result, "pool.max_overflow");
+    int64_t overflow = pb_json_int(result, "pool.max_overflow", 0);
     bool processes = strcmp(pb_json_str(result, "pool.profile", "thread"), "process") == 0;
     long long threads = (long long)pb_json_int(result, "pool.threads_per_worker", 1);
     char tail[40] = "", kind[48] = "";
 
-    if (!foreign || cJSON_IsNumber(overflow)) {
-        (void)snprintf(tail, sizeof(tail), ", overflow %lld",
-                       (long long)pb_json_int(result, "pool.max_overflow", 0));
+    if (overflow > 0 || (!foreign && !with_builtin)) {
+        (void)snprintf(tail, sizeof(tail), ", overflow %lld", (long long)overflow);
     }
     if (threads > 1) {
         (void)snprintf(kind, sizeof(kind), ", %lld requests each", threads);

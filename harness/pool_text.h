@@ -13,7 +13,7 @@
 
 /* Whether another pool than the built-in one was driven. */
 bool pb_pool_is_foreign(const cJSON *result);
-/* "size 4, overflow 0", "glib, size 4"; `with_builtin`: name the built-in pool, too. */
+/* "size 4, overflow 0", "glib, size 4"; `with_builtin`: "builtin, size 4". */
 void pb_pool_text(const cJSON *result, bool with_builtin, char *text, size_t size);
 /* The better known settings that the driver does not have: "queue_limit, strategy"; "": none. */
 void pb_pool_lacks(const cJSON *result, char *text, size_t size);

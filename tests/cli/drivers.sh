@@ -150,7 +150,7 @@ END
     run 0 "$PB" report results/*
     cat results/*/charts/overlay.svg >overlay
     has overlay '(mypool, size 2)'
-    has overlay '(builtin, size 2, overflow 0)'
+    has overlay '(builtin, size 2)'
     cat results/*/report.html >reports
     has reports 'a list, a mutex and a condition variable'
 fi
