@@ -51,7 +51,7 @@ static enum pb_status check_counts(const struct pb_pool_config *config, struct p
         { "max_overflow", config->max_overflow, 0, PB_POOL_MAX_SIZE },
         { "queue_limit", config->queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
         { "max_stuck", config->max_stuck, 0, PB_POOL_MAX_SIZE },
-        { "max_size", config->max_size, 0, 2 * PB_POOL_MAX_SIZE },
+        { "max_size", config->max_size, 0, INT64_C(2) * PB_POOL_MAX_SIZE },
         { "max_queue_limit", config->max_queue_limit, 0, PB_POOL_MAX_QUEUE_LIMIT },
         { "threads_per_worker", config->threads_per_worker, 1, PB_POOL_MAX_THREADS },
         { "strategy", (int64_t)config->strategy, 0, PB_STRATEGY_COUNT - 1 },

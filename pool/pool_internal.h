@@ -419,7 +419,7 @@ PB_MUST_USE int pb_group_add_thread(struct pb_group *group, uint32_t lane);
 void pb_update_limit_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
 /* A worker stops to count as alive or starting: an overflow worker may become a core worker in its
  * place. */
-void pb_relabel_locked(struct pb_pool *pool, const struct pb_group *group) PB_REQUIRES(pool->lock);
+void pb_relabel_locked(struct pb_pool *pool, const struct pb_group *gone) PB_REQUIRES(pool->lock);
 void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_group *group)
     PB_REQUIRES(pool->lock);
 /* It does not come up: takes back what pb_start_worker counted, and sees to the next try.

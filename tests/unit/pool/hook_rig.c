@@ -127,7 +127,7 @@ void pb_hook_rig_init(struct pb_hook_rig *h, uint32_t size, uint32_t queue_limit
 void pb_hook_rig_start(struct pb_hook_rig *h)
 {
     pb_rig_start(&h->rig);
-    h->hooks = (struct pb_worker_hooks){ NULL }; /* the pool has a copy */
+    h->hooks = (struct pb_worker_hooks){ .start = NULL }; /* the pool has a copy */
 }
 
 void pb_hook_rig_stop(struct pb_hook_rig *h)
