@@ -148,6 +148,45 @@ static void advise_retries(FILE *out, const struct pb_scenario *scenario)
     }
 }
 
+/* Requests planned from an instant of the plan to another. */
+static double requests_between(const struct pb_scenario *scenario, double from_ns, double to_ns)
+{
+    double requests = 0;
+
+    for (size_t i = 0; i < scenario->phase_count; i++) {
+        const struct pb_phase *phase = &scenario->phases[i];
+        double start_ns = fmax(from_ns, (double)phase->start_ns);
+        double end_ns = fmin(to_ns, (double)phase->start_ns + (double)phase->duration_ns);
+        struct pb_phase_load load;
+
+        pb_phase_load(scenario, i, &load);
+        requests += load.mean_rate_per_s * fmax(0, end_ns - start_ns) / 1e9;
+    }
+    return requests;
+}
+
+/* A leak is meant to hurt, but not by surprise. */
+static void advise_leaks(FILE *out, const struct pb_scenario *scenario)
+{
+    for (size_t i = 0; i < scenario->fault_count; i++) {
+        const struct pb_fault *fault = &scenario->faults[i];
+        double from_ns = (double)fault->at_ns, share = 1;
+        double to_ns = fault->for_ns > 0 ? from_ns + (double)fault->for_ns
+                                         : (double)pb_scenario_duration_ns(scenario);
+        char size[PB_QUANTITY_TEXT];
+
+        if (fault->kind != PB_FAULT_LEAK_WORKER) {
+            continue;
+        }
+        share = fault->worker == PB_FAULT_ALL ? 1 : 1 / (double)scenario->pool.size;
+        (void)fprintf(out, "    %s: about %s of memory, unless the worker is replaced\n",
+                      fault->text,
+                      pb_format_size((int64_t)(requests_between(scenario, from_ns, to_ns) * share *
+                                               (double)fault->bytes),
+                                     size));
+    }
+}
+
 void pb_advise(FILE *out, const struct pb_scenario *scenario)
 {
     double requests = 0;
@@ -161,6 +200,7 @@ void pb_advise(FILE *out, const struct pb_scenario *scenario)
         advise_phase(out, scenario, i);
     }
     advise_retries(out, scenario);
+    advise_leaks(out, scenario);
     for (size_t i = 0; i < scenario->objective_count; i++) {
         advise_objective(out, scenario, &scenario->objectives[i]);
     }

@@ -354,7 +354,8 @@ PB_TEST(faults_strike_at_their_times)
     scenario.fault_count = 3;
     pb_drive_run(&drive, &scenario);
     assert_accounts_balance(&drive);
-    ck_assert_uint_eq(drive.event_count, 4);
+    /* The phase's two, the stall's beginning and end, the kill, and whom it hit. */
+    ck_assert_uint_eq(drive.event_count, 6);
     for (uint32_t i = 0; i < drive.event_count; i++) {
         if (drive.events[i].kind == PB_LOAD_FAULT) {
             *(drive.events[i].number == 0 ? &stall : &kill) = &drive.events[i];
