@@ -49,12 +49,25 @@ static void plan_phase(const struct pb_scenario *scenario, const struct pb_sched
     plan->workers = (double)workers;
     plan->utilization_ratio = fmin(1, plan->load.mean_erlangs / (double)workers);
     plan->wait_mean_ns = plan->waiting_ratio = NO_NUMBER;
+    if (!scenario->workload->run) {
+        /* A worker of the user's takes as long as it takes. */
+        plan->load.mean_erlangs = plan->load.mean_cpus = plan->utilization_ratio = NO_NUMBER;
+    }
     if (steady && service_s > 0 && plan->load.mean_erlangs < (double)workers) {
         double ca2 = phase->arrival == PB_ARRIVAL_POISSON ? 1 : 0;
 
         plan->waiting_ratio = pb_erlang_c(workers, plan->load.mean_erlangs);
         plan->wait_mean_ns = 1e9 * pb_allen_cunneen_wait_s(workers, plan->load.mean_rate_per_s,
                                                            service_s, ca2, service_scv(scenario));
+    }
+}
+
+static void add_number(cJSON *row, const char *name, double value)
+{
+    if (isnan(value)) {
+        cJSON_AddNullToObject(row, name);
+    } else {
+        cJSON_AddNumberToObject(row, name, value);
     }
 }
 
@@ -69,32 +82,33 @@ static cJSON *plan_json(const struct pb_phase *phase, const struct phase_plan *p
     cJSON_AddNumberToObject(row, "planned", (double)plan->planned);
     cJSON_AddNumberToObject(row, "mean_rate_per_s", plan->load.mean_rate_per_s);
     cJSON_AddNumberToObject(row, "peak_rate_per_s", plan->load.peak_rate_per_s);
-    cJSON_AddNumberToObject(row, "erlangs", plan->load.mean_erlangs);
-    cJSON_AddNumberToObject(row, "cpus", plan->load.mean_cpus);
+    add_number(row, "erlangs", plan->load.mean_erlangs);
+    add_number(row, "cpus", plan->load.mean_cpus);
     cJSON_AddNumberToObject(row, "workers", plan->workers);
-    cJSON_AddNumberToObject(row, "utilization_ratio", plan->utilization_ratio);
-    if (isnan(plan->wait_mean_ns)) {
-        cJSON_AddNullToObject(row, "approximate_wait_mean_ns");
-        cJSON_AddNullToObject(row, "approximate_waiting_ratio");
-    } else {
-        cJSON_AddNumberToObject(row, "approximate_wait_mean_ns", floor(plan->wait_mean_ns));
-        cJSON_AddNumberToObject(row, "approximate_waiting_ratio", plan->waiting_ratio);
-    }
+    add_number(row, "utilization_ratio", plan->utilization_ratio);
+    add_number(row, "approximate_wait_mean_ns", floor(plan->wait_mean_ns));
+    add_number(row, "approximate_waiting_ratio", plan->waiting_ratio);
     return row;
 }
 
 static void print_phase(const struct pb_phase *phase, const struct phase_plan *plan)
 {
     char duration[PB_QUANTITY_TEXT], planned[PB_QUANTITY_TEXT], rate[PB_QUANTITY_TEXT],
-        busy[PB_QUANTITY_TEXT], wait[PB_QUANTITY_TEXT], share[PB_QUANTITY_TEXT];
+        busy[PB_QUANTITY_TEXT], wait[PB_QUANTITY_TEXT], share[PB_QUANTITY_TEXT], workers[24] = "?";
+    bool known = !isnan(plan->load.mean_erlangs);
 
-    printf("  %-14s %8s  %-8s %10s %9s  %5.3g of %-4.0f %7s  ", phase->name,
+    if (known) {
+        (void)snprintf(workers, sizeof(workers), "%.3g", plan->load.mean_erlangs);
+    }
+    printf("  %-14s %8s  %-8s %10s %9s  %5s of %-4.0f %7s  ", phase->name,
            pb_format_duration(phase->duration_ns, duration), pb_arrival_name(phase->arrival),
            phase->arrival == PB_ARRIVAL_CLOSED ? "by users"
                                                : pb_format_count((int64_t)plan->planned, planned),
-           pb_format_rate(plan->load.mean_rate_per_s, rate), plan->load.mean_erlangs, plan->workers,
-           pb_format_percent(plan->utilization_ratio, busy));
-    if (!isnan(plan->wait_mean_ns)) {
+           pb_format_rate(plan->load.mean_rate_per_s, rate), workers, plan->workers,
+           known ? pb_format_percent(plan->utilization_ratio, busy) : "?");
+    if (!known) {
+        printf("the workers decide how long a request takes");
+    } else if (!isnan(plan->wait_mean_ns)) {
         printf("%s mean, %s wait", pb_format_duration((int64_t)plan->wait_mean_ns, wait),
                pb_format_percent(plan->waiting_ratio, share));
     } else {

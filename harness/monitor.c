@@ -113,6 +113,7 @@ void pb_monitor_take(struct pb_monitor_sample *ret_sample)
     if (clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) == 0) {
         sample.own_cpu_ns = (int64_t)own.tv_sec * PB_NS_PER_S + own.tv_nsec;
     }
+    sample.children_cpu_ns = pb_children_cpu_ns();
     (void)pb_proc_read("/proc/self/status", text, sizeof(text));
     sample.rss_bytes = pb_parse_status_bytes(text, "VmRSS");
     sample.peak_bytes = pb_parse_status_bytes(text, "VmHWM");
@@ -134,7 +135,9 @@ static void compare_cpu(const struct pb_monitor_sample *from, const struct pb_mo
     /* The kernel lets these counters step back a little (idle and steal, on some hosts). */
     double steal = fmax(0, (double)to->cpu.steal - (double)from->cpu.steal);
     double busy = fmax(0, (double)to->cpu.busy - (double)from->cpu.busy);
-    double own = (double)(to->own_cpu_ns - from->own_cpu_ns) / tick_ns;
+    double own =
+        (double)(to->own_cpu_ns - from->own_cpu_ns + to->children_cpu_ns - from->children_cpu_ns) /
+        tick_ns;
 
     summary->steal_ratio = fmin(1, steal / total);
     summary->foreign_cpu_ratio = fmin(1, fmax(0, busy - own) / total);

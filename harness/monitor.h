@@ -43,12 +43,18 @@ struct pb_monitor_sample {
     int64_t at_ns;
     bool have_cpu; /* `cpu` is known */
     struct pb_cpu_times cpu;
-    int64_t own_cpu_ns;  /* CPU time of this process since it began */
-    int64_t rss_bytes;   /* -1: unknown, like the next two */
-    int64_t peak_bytes;  /* highest resident memory since the process began */
-    int64_t pressure_us; /* time in which some task waited for a CPU, since boot */
+    int64_t own_cpu_ns;      /* CPU time of this process since it began */
+    int64_t children_cpu_ns; /* of its children, which are workers */
+    int64_t rss_bytes;       /* -1: unknown, like the next two */
+    int64_t peak_bytes;      /* highest resident memory since the process began */
+    int64_t pressure_us;     /* time in which some task waited for a CPU, since boot */
 };
 void pb_monitor_take(struct pb_monitor_sample *ret_sample);
+/* CPU time of our children, those that live and those that were. */
+int64_t pb_children_cpu_ns(void);
+/* CPU time in /proc/PID/stat, of the process and of children that it has reaped; -1: it is not one.
+ */
+int64_t pb_parse_stat_cpu_ticks(const char *text);
 /* What happened between two readings; `ticks_per_s`: of the kernel's CPU counters.  Pure. */
 void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_monitor_sample *to,
                         double ticks_per_s, struct pb_monitor_summary *ret_summary);

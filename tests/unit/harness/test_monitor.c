@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "harness/monitor.h"
@@ -95,6 +96,37 @@ PB_TEST(two_readings_give_ratios)
     to.peak_bytes = 9500;
     pb_monitor_between(&from, &to, 100, &got);
     ck_assert_int_eq(got.peak_rss_bytes, 9500);
+}
+
+PB_TEST(what_workers_use_of_the_cpu_is_not_foreign)
+{
+    struct pb_monitor_sample from = reading(100), to = from;
+    struct pb_monitor_summary got;
+
+    to.at_ns += 10 * PB_NS_PER_S;
+    to.cpu.total += 2000;
+    to.cpu.busy += 800;
+    to.own_cpu_ns += 1 * PB_NS_PER_S;
+    to.children_cpu_ns += 5 * PB_NS_PER_S;
+    pb_monitor_between(&from, &to, 100, &got);
+    PB_ASSERT_NEAR(0.1, got.foreign_cpu_ratio, 1e-12);
+    PB_ASSERT_NEAR(0.1, got.process_cpus, 1e-12);
+}
+
+PB_TEST(the_cpu_time_of_a_process_is_found_behind_any_name)
+{
+    static const char tail[] =
+        "S 1 2 3 0 -1 4194560 1 0 0 0 70 30 5 2 20 0 1 0 123 456 789 18446744073709551615";
+    static const char *const names[] = { "sh", "a b", "(x) y)", ") 1 2 3" };
+    char text[200];
+
+    for (size_t i = 0; i < PB_ARRAY_LEN(names); i++) {
+        (void)snprintf(text, sizeof(text), "4711 (%s) %s", names[i], tail);
+        ck_assert_int_eq(107, pb_parse_stat_cpu_ticks(text));
+    }
+    ck_assert_int_eq(-1, pb_parse_stat_cpu_ticks(""));
+    ck_assert_int_eq(-1, pb_parse_stat_cpu_ticks("4711 (sh) S 1 2 3"));
+    ck_assert_int_ge(pb_children_cpu_ns(), 0);
 }
 
 PB_TEST(what_proc_does_not_say_stays_unknown)
