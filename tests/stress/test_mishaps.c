@@ -127,7 +127,7 @@ PB_TEST(which_requests_fail_is_drawn_from_the_seed)
         assert_conserved(&drives[d]);
         failed[d] = drives[d].load.outcomes[0][PB_OUTCOME_ERROR];
         for (size_t i = 0; i < drives[d].row_count; i++) {
-            outcome[d][drives[d].rows[i].index] = pb_record_outcome(&drives[d].rows[i]);
+            outcome[d][drives[d].rows[i].index] = (uint8_t)pb_record_outcome(&drives[d].rows[i]);
         }
         pb_drive_done(&drives[d]);
     }

@@ -4,7 +4,7 @@
 
 PB_TEST(an_inbox_gives_all_at_once_the_latest_first)
 {
-    struct pb_inbox inbox = { 0 };
+    struct pb_inbox inbox = { .asleep = 0 };
     struct pb_inbox_item items[3];
 
     ck_assert_ptr_null(pb_inbox_take(&inbox));
@@ -23,7 +23,7 @@ PB_TEST(an_inbox_gives_all_at_once_the_latest_first)
 /* Were it to sleep, the test would time out. */
 PB_TEST(who_has_something_in_the_inbox_does_not_sleep)
 {
-    struct pb_inbox inbox = { 0 };
+    struct pb_inbox inbox = { .asleep = 0 };
     struct pb_inbox_item item;
 
     pb_inbox_put(&inbox, &item);
