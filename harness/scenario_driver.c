@@ -7,7 +7,7 @@
 #include "harness/driver.h"
 #include "harness/scenario_internal.h"
 
-#define NO_LIMIT_NS (24 * 3600 * PB_NS_PER_S)
+#define NO_LIMIT_NS (INT64_C(24) * 3600 * PB_NS_PER_S)
 
 /* What a pool needs to be able to for a setting to hold.  A field of the pool that has no row here
  * is of the built-in pool alone. */
@@ -166,13 +166,14 @@ static void check_fields(struct pb_binder *binder, const struct pb_spot *pool)
     }
 }
 
-static void check_size(struct pb_binder *binder, const struct pb_spot *pool)
+void pb_bind_driver_size(struct pb_binder *binder, const cJSON *node, const char *path,
+                         int64_t size)
 {
-    const struct pb_pool_driver *table = binder->scenario->driver->table;
+    const struct pb_driver *driver = binder->scenario->driver;
 
-    if (table->max_size > 0 && binder->scenario->pool.size > table->max_size) {
-        pb_bind_problem(binder, pb_spot_get(pool, "size"), "pool.size",
-                        "driver %s has at most %u threads", table->name, (unsigned)table->max_size);
+    if (driver && driver->table->max_size > 0 && size > driver->table->max_size) {
+        pb_bind_problem(binder, node, path, "driver %s has at most %u threads, not %lld",
+                        driver->table->name, (unsigned)driver->table->max_size, (long long)size);
     }
 }
 
@@ -202,7 +203,8 @@ void pb_bind_driver(struct pb_binder *binder, const struct pb_spot *pool)
         return;
     }
     check_fields(binder, pool);
-    check_size(binder, pool);
+    pb_bind_driver_size(binder, pb_spot_get(pool, "size"), "pool.size",
+                        binder->scenario->pool.size);
     lift_limits(binder->scenario);
 }
 

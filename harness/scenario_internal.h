@@ -203,6 +203,9 @@ void pb_bind_pool(struct pb_binder *binder);      /* scenario_pool.c */
  * and for a field that is to vary, under `path` in messages: false when it is refused. */
 void pb_bind_driver(struct pb_binder *binder, const struct pb_spot *pool);
 void pb_bind_driver_faults(struct pb_binder *binder);
+/* Refuses a size that is more than the driver can have. */
+void pb_bind_driver_size(struct pb_binder *binder, const cJSON *node, const char *path,
+                         int64_t size);
 bool pb_bind_driver_varies(struct pb_binder *binder, const cJSON *node, const char *path);
 struct pb_dist pb_bind_constant(int64_t value_ns); /* scenario_dist.c */
 void pb_bind_workload(struct pb_binder *binder);   /* scenario_workload.c */

@@ -247,6 +247,7 @@ static void check_candidates(struct pb_binder *binder, const cJSON *vary)
         pb_bind_problem(binder, vary, "tune.vary", "tries size %lld, and pool.max_size is %lld",
                         (long long)most, (long long)pool->max_size);
     }
+    pb_bind_driver_size(binder, vary, "tune.vary", most);
     most = most > overflow ? most : overflow;
     if (threads > 1 && most * threads > PB_POOL_MAX_SIZE) {
         pb_bind_problem(binder, vary, "tune.vary",

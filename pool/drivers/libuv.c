@@ -33,14 +33,29 @@
 #define WORKS_AT_ONCE 256
 
 /* The functions of the pool's own libuv. */
-#define API(X)                                                               \
-    X(uv_loop_init)                                                          \
-    X(uv_loop_close)                                                         \
-    X(uv_run) X(uv_async_init) X(uv_async_send) X(uv_close) X(uv_queue_work) \
-        X(uv_library_shutdown)
-#define MEMBER(name) __typeof__(name) *name;
 struct api {
-    API(MEMBER)
+    int (*loop_init)(uv_loop_t *loop);
+    int (*loop_close)(uv_loop_t *loop);
+    int (*run)(uv_loop_t *loop, uv_run_mode mode);
+    int (*async_init)(uv_loop_t *loop, uv_async_t *async, uv_async_cb on_async);
+    int (*async_send)(uv_async_t *async);
+    void (*close)(uv_handle_t *handle, uv_close_cb on_close);
+    int (*queue_work)(uv_loop_t *loop, uv_work_t *work, uv_work_cb on_work, uv_after_work_cb after);
+    void (*library_shutdown)(void);
+};
+
+static const struct {
+    const char *name;
+    size_t offset;
+} functions[] = {
+    { "uv_loop_init", offsetof(struct api, loop_init) },
+    { "uv_loop_close", offsetof(struct api, loop_close) },
+    { "uv_run", offsetof(struct api, run) },
+    { "uv_async_init", offsetof(struct api, async_init) },
+    { "uv_async_send", offsetof(struct api, async_send) },
+    { "uv_close", offsetof(struct api, close) },
+    { "uv_queue_work", offsetof(struct api, queue_work) },
+    { "uv_library_shutdown", offsetof(struct api, library_shutdown) },
 };
 
 struct work {
@@ -110,12 +125,14 @@ static void unload(struct pool *pool)
 
 static bool find_functions(struct pool *pool)
 {
-#define FIND(name)                                           \
-    *(void **)&pool->api.name = dlsym(pool->library, #name); \
-    if (!pool->api.name) {                                   \
-        return false;                                        \
+    for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+        void *function = dlsym(pool->library, functions[i].name);
+
+        if (!function) {
+            return false;
+        }
+        memcpy((char *)&pool->api + functions[i].offset, &function, sizeof(function));
     }
-    API(FIND)
     return true;
 }
 
@@ -217,13 +234,13 @@ static void on_async(uv_async_t *async)
         if (work) {
             work->request.data = task;
         }
-        if (!work || pool->api.uv_queue_work(&pool->loop, &work->request, on_work, after_work)) {
+        if (!work || pool->api.queue_work(&pool->loop, &work->request, on_work, after_work)) {
             task->expire(task);
         }
         task = next;
     }
     if (atomic_load(&pool->stopping)) {
-        pool->api.uv_close((uv_handle_t *)async, NULL);
+        pool->api.close((uv_handle_t *)async, NULL);
     }
 }
 
@@ -242,11 +259,11 @@ static void *loop_main(void *arg)
     /* The first work makes libuv start its threads; open waits for it. */
     if (first) {
         first->request.data = pool;
-        (void)pool->api.uv_queue_work(&pool->loop, &first->request, first_work, after_work);
+        (void)pool->api.queue_work(&pool->loop, &first->request, first_work, after_work);
     } else {
         (void)sem_post(&pool->ready);
     }
-    (void)pool->api.uv_run(&pool->loop, UV_RUN_DEFAULT);
+    (void)pool->api.run(&pool->loop, UV_RUN_DEFAULT);
     return NULL;
 }
 
@@ -267,18 +284,18 @@ static void release(struct pool *pool)
 
 static bool start_loop(struct pool *pool)
 {
-    if (pool->api.uv_loop_init(&pool->loop) != 0) {
+    if (pool->api.loop_init(&pool->loop) != 0) {
         return false;
     }
     pool->loop.data = pool;
-    if (pool->api.uv_async_init(&pool->loop, &pool->async, on_async) == 0) {
+    if (pool->api.async_init(&pool->loop, &pool->async, on_async) == 0) {
         if (pthread_create(&pool->thread, NULL, loop_main, pool) == 0) {
             return true;
         }
-        pool->api.uv_close((uv_handle_t *)&pool->async, NULL);
-        (void)pool->api.uv_run(&pool->loop, UV_RUN_DEFAULT);
+        pool->api.close((uv_handle_t *)&pool->async, NULL);
+        (void)pool->api.run(&pool->loop, UV_RUN_DEFAULT);
     }
-    (void)pool->api.uv_loop_close(&pool->loop);
+    (void)pool->api.loop_close(&pool->loop);
     return false;
 }
 
@@ -327,7 +344,7 @@ static enum pb_driver_answer libuv_submit(void *opaque, struct pb_driver_task *t
     do {
         task->own[0] = top;
     } while (!atomic_compare_exchange_weak(&pool->inbox, &top, task));
-    return pool->api.uv_async_send(&pool->async) == 0 ? PB_DRIVER_OK : PB_DRIVER_FAILED;
+    return pool->api.async_send(&pool->async) == 0 ? PB_DRIVER_OK : PB_DRIVER_FAILED;
 }
 
 static void libuv_close(void *opaque)
@@ -335,10 +352,10 @@ static void libuv_close(void *opaque)
     struct pool *pool = opaque;
 
     atomic_store(&pool->stopping, true);
-    (void)pool->api.uv_async_send(&pool->async);
+    (void)pool->api.async_send(&pool->async);
     (void)pthread_join(pool->thread, NULL);
-    (void)pool->api.uv_loop_close(&pool->loop);
-    pool->api.uv_library_shutdown(); /* ends its threads */
+    (void)pool->api.loop_close(&pool->loop);
+    pool->api.library_shutdown(); /* ends its threads */
     release(pool);
 }
 

@@ -187,7 +187,9 @@ compile bad.so "$SRC/tests/cli/bad_driver.c" -DNO_SUBMIT -Wno-unused-function
 broken 2 'lacks open, submit or close'
 compile bad.so "$SRC/tests/cli/bad_driver.c"
 run 2 "$PB" run tiny.json --set pool.driver=./bad.so --set pool.size=17
-has err 'pool.size=17: driver bad has at most 16 threads'
+has err 'pool.size=17: driver bad has at most 16 threads, not 17'
+run 2 "$PB" validate tiny.json --set pool.driver=./bad.so --set 'tune.vary={"pool.size":"2..20"}'
+has err 'driver bad has at most 16 threads, not 20'
 compile bad.so "$SRC/tests/cli/bad_driver.c" -DREFUSES
 broken 4 'driver bad cannot open a pool of 2 threads: it is Sunday'
 compile bad.so "$SRC/tests/cli/bad_driver.c" -DFULL
