@@ -1,8 +1,8 @@
 /*
  * harness/load_internal.h - the inside of harness/load.h, shared by load*.c alone.
  *
- * load.c: life cycle, the glue between pool, workload and recorder, counters.  load_run.c: the
- * generator threads, the sequence of phases, open arrivals.  load_closed.c: the closed loop.
+ * load.c: life cycle.  load_glue.c: between pool, workload and recorder.  load_run.c: the generator
+ * threads, the sequence of phases, open arrivals.  load_closed.c: the closed loop.
  * load_retry.c: what is tried again.  load_faults.c: faults at their times.  load_mishaps.c: those
  * that stay with a worker.  load_changes.c: changes at their times.
  *
@@ -153,6 +153,12 @@ static inline const struct pb_phase *pb_load_phase(const struct pb_load *load, u
     return &load->config.scenario->phases[phase];
 }
 
+static inline struct pb_lane_counts *pb_load_counts(const struct pb_load *load, uint32_t lane,
+                                                    uint32_t phase)
+{
+    return &load->counts[(size_t)lane * load->phases + phase];
+}
+
 /* A single writer's counter: no locked instruction.  release: who reads a request's outcome also
  * sees that it was sent (pairs with the acquire in pb_load_snapshot). */
 static inline void pb_count_up(_Atomic uint64_t *counter)
@@ -177,6 +183,8 @@ void pb_user_return(struct pb_user *user, int64_t done_ns);
 PB_MUST_USE enum pb_status pb_users_new(struct pb_load *load);
 void pb_users_free(struct pb_load *load);
 
+/* What the pool calls. */
+void pb_load_set_callbacks(struct pb_load *load, struct pb_pool_config *config);
 /* Counts a request's end in a lane and hands its user back, if it has one. */
 void pb_load_end_request(struct pb_load *load, uint32_t lane, uint32_t phase,
                          enum pb_outcome outcome, struct pb_user *user, int64_t done_ns);
@@ -199,8 +207,9 @@ bool pb_load_wait_empty(struct pb_load *load, int64_t deadline_ns);
 /* Whether an attempt that ended so is followed by another.  Any lane's thread. */
 bool pb_retry_wanted(struct pb_load *load, const struct pb_request *request,
                      enum pb_outcome outcome);
-/* Room to remember a request in; NULL: none is left, so that it ends here. */
-struct pb_retry *pb_retry_take(struct pb_load *load, uint32_t lane);
+/* Room to remember a request in, on the thread of lane `number`; NULL: none is left, so that it
+ * ends here. */
+struct pb_retry *pb_retry_take(struct pb_load *load, uint32_t number);
 /* Hands the request over, with the row of the attempt that ended. */
 void pb_retry_put(struct pb_load *load, struct pb_retry *retry, const struct pb_record *row,
                   const struct pb_request *request);

@@ -20,21 +20,25 @@
 
 /* Kinds that have a cell. */
 enum cell {
-    CELL_STOP,
-    CELL_HANG,
-    CELL_SLOW,
-    CELL_FAIL,
-    CELL_LEAK,
-    CELL_CORRUPT,
-    CELL_COUNT
+    PB_CELL_STOP,
+    PB_CELL_HANG,
+    PB_CELL_SLOW,
+    PB_CELL_FAIL,
+    PB_CELL_LEAK,
+    PB_CELL_CORRUPT,
+    PB_CELL_COUNT
 };
-#define NO_CELL CELL_COUNT
+#define NO_CELL PB_CELL_COUNT
 
 static const enum cell cell_of_kind[] = {
-    [PB_FAULT_STALL] = NO_CELL,         [PB_FAULT_KILL_WORKER] = NO_CELL,
-    [PB_FAULT_STOP_WORKER] = CELL_STOP, [PB_FAULT_HANG_WORKER] = CELL_HANG,
-    [PB_FAULT_SLOW_WORKER] = CELL_SLOW, [PB_FAULT_FAIL_WORKER] = CELL_FAIL,
-    [PB_FAULT_LEAK_WORKER] = CELL_LEAK, [PB_FAULT_CORRUPT_WORKER] = CELL_CORRUPT,
+    [PB_FAULT_STALL] = NO_CELL,
+    [PB_FAULT_KILL_WORKER] = NO_CELL,
+    [PB_FAULT_STOP_WORKER] = PB_CELL_STOP,
+    [PB_FAULT_HANG_WORKER] = PB_CELL_HANG,
+    [PB_FAULT_SLOW_WORKER] = PB_CELL_SLOW,
+    [PB_FAULT_FAIL_WORKER] = PB_CELL_FAIL,
+    [PB_FAULT_LEAK_WORKER] = PB_CELL_LEAK,
+    [PB_FAULT_CORRUPT_WORKER] = PB_CELL_CORRUPT,
 };
 _Static_assert(PB_ARRAY_LEN(cell_of_kind) == PB_FAULT_COUNT, "every kind has a cell or none");
 
@@ -45,7 +49,7 @@ struct leak {
 
 struct mishap_worker {
     /* (incarnation + 1) << 8 | fault + 1; 0: none.  Filled by the faults' thread. */
-    _Alignas(PB_CACHELINE) _Atomic uint64_t cells[CELL_COUNT];
+    _Alignas(PB_CACHELINE) _Atomic uint64_t cells[PB_CELL_COUNT];
     _Atomic(struct leak *) leaks; /* put by its threads; taken whole by who hears that it went */
     int stopped_fd;               /* the faults' thread's: of the stopped process; -1: none */
     uint32_t stopped_by;          /* number of the fault */
@@ -109,7 +113,7 @@ static bool drawn(const struct pb_load *load, const struct pb_work *work, uint32
 int64_t pb_mishaps_leak_bytes(struct pb_load *load, const struct pb_work *work)
 {
     uint32_t number;
-    const struct pb_fault *fault = fault_now(load, work, CELL_LEAK, &number);
+    const struct pb_fault *fault = fault_now(load, work, PB_CELL_LEAK, &number);
 
     return fault ? fault->bytes : 0;
 }
@@ -176,23 +180,23 @@ enum pb_outcome pb_mishaps_apply(struct pb_load *load, struct pb_work *work,
         return outcome; /* its process is gone */
     }
     if (load->config.scenario->pool.profile != PB_PROFILE_PROCESS &&
-        (fault = fault_now(load, work, CELL_LEAK, &number)) != NULL) {
+        (fault = fault_now(load, work, PB_CELL_LEAK, &number)) != NULL) {
         leak(worker_of(load, work), (size_t)fault->bytes);
     }
-    if (fault_now(load, work, CELL_HANG, &number)) {
+    if (fault_now(load, work, PB_CELL_HANG, &number)) {
         hang(load, work, number);
     }
-    if ((fault = fault_now(load, work, CELL_SLOW, &number)) != NULL) {
+    if ((fault = fault_now(load, work, PB_CELL_SLOW, &number)) != NULL) {
         slow_down(work, fault->factor);
     }
-    if ((fault = fault_now(load, work, CELL_CORRUPT, &number)) != NULL &&
+    if ((fault = fault_now(load, work, PB_CELL_CORRUPT, &number)) != NULL &&
         drawn(load, work, number, fault->probability)) {
         work->lost = true;
         work->lost_reason = "garbage";
         return PB_OUTCOME_WORKER_LOST;
     }
-    if ((fault = fault_now(load, work, CELL_FAIL, &number)) != NULL && outcome == PB_OUTCOME_OK &&
-        drawn(load, work, number, fault->probability)) {
+    if ((fault = fault_now(load, work, PB_CELL_FAIL, &number)) != NULL &&
+        outcome == PB_OUTCOME_OK && drawn(load, work, number, fault->probability)) {
         return PB_OUTCOME_ERROR;
     }
     return outcome;
@@ -237,7 +241,7 @@ void pb_mishaps_pool_event(struct pb_load *load, const struct pb_pool_event *eve
     }
     struct mishap_worker *worker = &load->mishaps->workers[event->worker];
 
-    for (int cell = 0; cell < CELL_COUNT; cell++) {
+    for (int cell = 0; cell < PB_CELL_COUNT; cell++) {
         if (clear(load, worker, (enum cell)cell, event->incarnation, &number)) {
             pb_fault_tell_end(load, number, event->at_ns);
         }

@@ -147,7 +147,7 @@ static void match_losses(struct pb_run_state *run, struct pb_evidence *evidence)
             pb_losses_match(run->notes, run->note_count, run->hits, count, run->losses);
     }
     evidence->losses = run->losses;
-    for (size_t i = 0; i < evidence->loss_count; i++) {
+    for (size_t i = 0; run->losses && i < evidence->loss_count; i++) {
         if (run->losses[i].fault >= 0) {
             tell_fault(&evidence->faults[run->losses[i].fault], &run->losses[i]);
         }
