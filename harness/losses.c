@@ -176,6 +176,56 @@ size_t pb_losses_match(const struct pb_worker_note *notes, size_t note_count,
     return count;
 }
 
+/* --- Fewer notes --- */
+
+#define TOLD_LATE_NS (1 * PB_NS_PER_S)
+
+/* The note of `kind` about a worker's incarnation among the first `count`. */
+static bool has_note(const struct pb_worker_note *notes, size_t count, enum pb_pool_event_kind kind,
+                     uint32_t worker, uint32_t incarnation)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (notes[i].kind == kind && notes[i].worker == worker &&
+            notes[i].incarnation == incarnation) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Losses first, so that the many others are looked up among few; then by their place again. */
+size_t pb_losses_compact(struct pb_worker_note *notes, size_t note_count, int64_t now_ns)
+{
+    struct pb_worker_note *lost = calloc(note_count + 1, sizeof(*lost));
+    size_t lost_count = 0, kept = 0;
+
+    if (!lost) {
+        return note_count;
+    }
+    for (size_t i = 0; i < note_count; i++) {
+        if (notes[i].kind == PB_POOL_WORKER_LOST) {
+            lost[lost_count++] = notes[i];
+        }
+    }
+    for (size_t i = 0; i < note_count; i++) {
+        struct pb_worker_note note = notes[i];
+        bool keep = note.kind == PB_POOL_WORKER_LOST;
+
+        if (note.kind == PB_POOL_WORKER_UP) {
+            keep = note.replaces == PB_NO_WORKER || note.at_ns > now_ns - TOLD_LATE_NS ||
+                   has_note(lost, lost_count, PB_POOL_WORKER_LOST, note.replaces,
+                            note.replaces_incarnation);
+        } else if (note.kind == PB_POOL_WORKER_FIRST_OK) {
+            keep = has_note(notes, kept, PB_POOL_WORKER_UP, note.worker, note.incarnation);
+        }
+        if (keep) {
+            notes[kept++] = note;
+        }
+    }
+    free(lost);
+    return kept;
+}
+
 /* --- Their sum --- */
 
 static int by_value(const void *a, const void *b)

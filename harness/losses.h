@@ -73,6 +73,10 @@ struct pb_losses_summary {
 size_t pb_losses_match(const struct pb_worker_note *notes, size_t note_count,
                        const struct pb_loss_fault *faults, size_t fault_count,
                        struct pb_loss *ret_losses);
+/* Drops what has nothing to do with losses: replacements of workers that were recycled, except
+ * those of the last second, whose predecessor's loss may be told late.  Returns how many notes are
+ * left, in their order. */
+size_t pb_losses_compact(struct pb_worker_note *notes, size_t note_count, int64_t now_ns);
 /* Without memory the times stay unknown. */
 void pb_losses_sum(const struct pb_loss *losses, size_t count,
                    struct pb_losses_summary *ret_summary);

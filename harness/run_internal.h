@@ -70,6 +70,7 @@ struct pb_run_state {
     struct pb_worker_note *notes PB_GUARDED_BY(lock);
     size_t note_count PB_GUARDED_BY(lock);
     uint64_t notes_dropped PB_GUARDED_BY(lock);
+    bool notes_full PB_GUARDED_BY(lock);
     struct pb_alive_span *spans PB_GUARDED_BY(lock); /* grows; emptied by each tick */
     size_t span_count PB_GUARDED_BY(lock);
     size_t span_size PB_GUARDED_BY(lock);

@@ -87,6 +87,11 @@ void pb_run_workers_note_locked(struct pb_run_state *run, const struct pb_pool_e
     if (!matters(event)) {
         return;
     }
+    if (run->note_count == NOTES_MAX && !run->notes_full) {
+        run->note_count = pb_losses_compact(run->notes, run->note_count, at_ns);
+        /* When nearly all of them matter, looking again and again finds nothing. */
+        run->notes_full = run->note_count > NOTES_MAX - NOTES_MAX / 4;
+    }
     if (run->note_count == NOTES_MAX) {
         run->notes_dropped++;
         return;

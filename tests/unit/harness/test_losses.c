@@ -190,6 +190,27 @@ PB_TEST(a_replacement_lost_before_its_first_success_has_restored_nothing)
     ck_assert_int_eq(PB_LOSS_RECOVERED, story.losses[0].end);
 }
 
+PB_TEST(only_what_losses_need_is_kept)
+{
+    struct story story = { .count = 0 };
+
+    lost(&story, 1000, 0, 0);
+    ready_for(&story, 1005, 5, 0, 9); /* of a recycled worker */
+    ok(&story, 1005, 1006, 5, 0);
+    ready_for(&story, 1010, 6, 0, 0);
+    ok(&story, 1010, 1012, 6, 0);
+    ready_for(&story, 4900, 7, 0, 8); /* whose loss may be told any moment */
+    ok(&story, 4900, 4901, 7, 0);
+    story.count = pb_losses_compact(story.notes, story.count, 5000 * MS);
+    ck_assert_uint_eq(5, story.count);
+    ck_assert_uint_eq(6, story.notes[1].worker);
+    ck_assert_uint_eq(6, story.notes[2].worker);
+    ck_assert_uint_eq(7, story.notes[4].worker);
+    match(&story, NULL, 0);
+    ck_assert_uint_eq(1, story.lost);
+    ck_assert_int_eq(12 * MS, story.losses[0].recovery_ns);
+}
+
 PB_TEST(recoveries_are_summed_by_nearest_rank)
 {
     struct pb_loss losses[100];
