@@ -36,9 +36,9 @@ one_of "1 3" "$PB" run kills.json --quiet --no-charts --set workload.memory=40Mi
 has out "FAIL  worker.memory < 20MB"
 [ "$code" = 3 ] || has out "broke: worker "
 
-# In a lifo pool with nothing to do nobody needs the replacement: no failure, and no proof.
-one_of "5 3" "$PB" run kills.json --quiet --no-charts --set pool.strategy=lifo --set rate=20 --set pool.size=6 \
-    --set 'faults=[{"at":"1s","kill_worker":5}]' --results idle
+# After the last request nobody comes to the replacement: no failure, and no proof.
+one_of "5 3" "$PB" run kills.json --quiet --no-charts --set rate=20 --set 'faults=[{"at":"2970ms","kill_worker":2}]' \
+    --results idle
 has out "NO DATA  recovery_time"
 
 # Threads: CPU time of each, and no memory of their own.
