@@ -17,76 +17,76 @@ enum merge {
     PB_MERGE_MAX
 };
 
+static const struct {
+    const char *key;
+    enum merge merge;
+} merge_rules[] = {
+    { "sent", PB_MERGE_SUM },
+    { "unsent", PB_MERGE_SUM },
+    { "planned", PB_MERGE_SUM },
+    { "retried", PB_MERGE_SUM },
+    { "abandoned", PB_MERGE_SUM },
+    { "given_up", PB_MERGE_SUM },
+    { "count", PB_MERGE_SUM },
+    { "ok", PB_MERGE_SUM },
+    { "client_error", PB_MERGE_SUM },
+    { "error", PB_MERGE_SUM },
+    { "rejected", PB_MERGE_SUM },
+    { "checkout_timeout", PB_MERGE_SUM },
+    { "operation_timeout", PB_MERGE_SUM },
+    { "worker_lost", PB_MERGE_SUM },
+    { "cancelled", PB_MERGE_SUM },
+    { "started", PB_MERGE_SUM },
+    { "overflow_started", PB_MERGE_SUM },
+    { "failed", PB_MERGE_SUM },
+    { "stuck", PB_MERGE_SUM },
+    { "behind", PB_MERGE_SUM },
+    { "records", PB_MERGE_SUM },
+    { "recorder_stalls", PB_MERGE_SUM },
+    { "recorder_stall_ns", PB_MERGE_SUM },
+    { "rescued_wakeups", PB_MERGE_SUM },
+    { "events_dropped", PB_MERGE_SUM },
+    { "replaced", PB_MERGE_SUM },
+    { "lost", PB_MERGE_SUM },
+    { "unhealthy", PB_MERGE_SUM },
+    { "recycled_total", PB_MERGE_SUM },
+    { "max_requests", PB_MERGE_SUM }, /* workers recycled for that */
+    { "max_age", PB_MERGE_SUM },
+    { "max_memory", PB_MERGE_SUM },
+    { "health_checks", PB_MERGE_SUM },
+    { "health_failures", PB_MERGE_SUM },
+    { "prepared", PB_MERGE_SUM },
+    { "prepare_failures", PB_MERGE_SUM },
+    { "affinity_hits", PB_MERGE_SUM },
+    { "affinity_misses", PB_MERGE_SUM },
+    { "by_fault", PB_MERGE_SUM },
+    { "recovered", PB_MERGE_SUM },
+    { "unused", PB_MERGE_SUM },
+    { "open", PB_MERGE_SUM },
+    { "looks", PB_MERGE_SUM },
+    { "lives", PB_MERGE_SUM },
+    { "lives_dropped", PB_MERGE_SUM },
+    { "detect_max_ns", PB_MERGE_MAX },
+    { "ready_max_ns", PB_MERGE_MAX },
+    { "rss_peak_bytes", PB_MERGE_MAX },
+    { "pss_peak_bytes", PB_MERGE_MAX },
+    { "fds_peak", PB_MERGE_MAX },
+    { "min_ns", PB_MERGE_MIN },
+    { "max_ns", PB_MERGE_MAX },
+    { "peak", PB_MERGE_MAX },
+    { "peak_workers", PB_MERGE_MAX },
+    { "peak_queue", PB_MERGE_MAX },
+    { "peak_rss_bytes", PB_MERGE_MAX },
+    { "backlog", PB_MERGE_MAX },
+    { "backlog_oldest_ns", PB_MERGE_MAX },
+};
+
 /* Counts are sums, extremes are extremes, everything else is the median over the runs. */
 static enum merge merge_of(const char *key)
 {
-    static const struct {
-        const char *key;
-        enum merge merge;
-    } rules[] = {
-        { "sent", PB_MERGE_SUM },
-        { "unsent", PB_MERGE_SUM },
-        { "planned", PB_MERGE_SUM },
-        { "retried", PB_MERGE_SUM },
-        { "abandoned", PB_MERGE_SUM },
-        { "given_up", PB_MERGE_SUM },
-        { "count", PB_MERGE_SUM },
-        { "ok", PB_MERGE_SUM },
-        { "client_error", PB_MERGE_SUM },
-        { "error", PB_MERGE_SUM },
-        { "rejected", PB_MERGE_SUM },
-        { "checkout_timeout", PB_MERGE_SUM },
-        { "operation_timeout", PB_MERGE_SUM },
-        { "worker_lost", PB_MERGE_SUM },
-        { "cancelled", PB_MERGE_SUM },
-        { "started", PB_MERGE_SUM },
-        { "overflow_started", PB_MERGE_SUM },
-        { "failed", PB_MERGE_SUM },
-        { "stuck", PB_MERGE_SUM },
-        { "behind", PB_MERGE_SUM },
-        { "records", PB_MERGE_SUM },
-        { "recorder_stalls", PB_MERGE_SUM },
-        { "recorder_stall_ns", PB_MERGE_SUM },
-        { "rescued_wakeups", PB_MERGE_SUM },
-        { "events_dropped", PB_MERGE_SUM },
-        { "replaced", PB_MERGE_SUM },
-        { "lost", PB_MERGE_SUM },
-        { "unhealthy", PB_MERGE_SUM },
-        { "recycled_total", PB_MERGE_SUM },
-        { "max_requests", PB_MERGE_SUM }, /* workers recycled for that */
-        { "max_age", PB_MERGE_SUM },
-        { "max_memory", PB_MERGE_SUM },
-        { "health_checks", PB_MERGE_SUM },
-        { "health_failures", PB_MERGE_SUM },
-        { "prepared", PB_MERGE_SUM },
-        { "prepare_failures", PB_MERGE_SUM },
-        { "affinity_hits", PB_MERGE_SUM },
-        { "affinity_misses", PB_MERGE_SUM },
-        { "by_fault", PB_MERGE_SUM },
-        { "recovered", PB_MERGE_SUM },
-        { "unused", PB_MERGE_SUM },
-        { "open", PB_MERGE_SUM },
-        { "looks", PB_MERGE_SUM },
-        { "lives", PB_MERGE_SUM },
-        { "lives_dropped", PB_MERGE_SUM },
-        { "detect_max_ns", PB_MERGE_MAX },
-        { "ready_max_ns", PB_MERGE_MAX },
-        { "rss_peak_bytes", PB_MERGE_MAX },
-        { "pss_peak_bytes", PB_MERGE_MAX },
-        { "fds_peak", PB_MERGE_MAX },
-        { "min_ns", PB_MERGE_MIN },
-        { "max_ns", PB_MERGE_MAX },
-        { "peak", PB_MERGE_MAX },
-        { "peak_workers", PB_MERGE_MAX },
-        { "peak_queue", PB_MERGE_MAX },
-        { "peak_rss_bytes", PB_MERGE_MAX },
-        { "backlog", PB_MERGE_MAX },
-        { "backlog_oldest_ns", PB_MERGE_MAX },
-    };
-
-    for (size_t i = 0; i < PB_ARRAY_LEN(rules); i++) {
-        if (strcmp(key, rules[i].key) == 0) {
-            return rules[i].merge;
+    for (size_t i = 0; i < PB_ARRAY_LEN(merge_rules); i++) {
+        if (strcmp(key, merge_rules[i].key) == 0) {
+            return merge_rules[i].merge;
         }
     }
     return PB_MERGE_MEDIAN;

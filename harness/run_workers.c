@@ -147,12 +147,15 @@ static void match_losses(struct pb_run_state *run, struct pb_evidence *evidence)
     }
     qsort(run->notes, run->note_count, sizeof(*run->notes), by_time);
     run->losses = calloc(run->note_count + 1, sizeof(*run->losses));
-    if (run->losses) {
-        evidence->loss_count =
-            pb_losses_match(run->notes, run->note_count, run->hits, count, run->losses);
+    pb_losses_sum(NULL, 0, &evidence->recovery);
+    if (!run->losses) {
+        evidence->losses_dropped += run->note_count; /* what is not known is no proof */
+        return;
     }
     evidence->losses = run->losses;
-    for (size_t i = 0; run->losses && i < evidence->loss_count; i++) {
+    evidence->loss_count =
+        pb_losses_match(run->notes, run->note_count, run->hits, count, run->losses);
+    for (size_t i = 0; i < evidence->loss_count; i++) {
         if (run->losses[i].fault >= 0) {
             tell_fault(&evidence->faults[run->losses[i].fault], &run->losses[i]);
         }
