@@ -158,9 +158,6 @@ static void sum_up(struct pb_history *history, struct pb_life *life, int64_t unt
     if (life->cpu_from_ns >= 0 && looked_ns >= RATIO_FROM_NS) {
         life->cpu_ratio = (double)(life->cpu_ns - life->cpu_from_ns) / (double)looked_ns;
     }
-    if (life->pid > 0 && life->cpu_ratio > 0 && alive_ns > 0) {
-        summary->processes_cpu_ns += life->cpu_ratio * (double)alive_ns;
-    }
     if (life->cpu_ratio > summary->cpu_ratio || isnan(summary->cpu_ratio)) {
         summary->cpu_ratio = life->cpu_ratio;
         summary->cpu_worker = life->worker;
@@ -355,7 +352,6 @@ void pb_history_mark(struct pb_history *history, int64_t now_ns)
     pb_mutex_lock(&history->lock);
     history->mark_ns = now_ns;
     memset(history->sums, 0, history->workers * sizeof(*history->sums));
-    history->summary.processes_cpu_ns = 0;
     for (uint32_t i = 0; i < history->workers; i++) {
         struct pb_life *life = &history->now[i];
 

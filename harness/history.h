@@ -77,7 +77,6 @@ struct pb_workers_summary {
      * longest; NaN: fewer than two, or nothing to share. */
     double jain_requests, jain_busy;
     uint32_t jain_workers;
-    double processes_cpu_ns; /* CPU time of all worker processes over the measured stretch, about */
     uint64_t looks;
     int64_t look_every_ns; /* mean time between two looks at one worker; -1: not known */
 };

@@ -154,6 +154,9 @@ void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_mo
     summary.process_cpus = duration_ns > 0
                                ? (double)(to->own_cpu_ns - from->own_cpu_ns) / (double)duration_ns
                                : (double)NAN;
+    summary.workers_cpus = duration_ns > 0 ? (double)(to->children_cpu_ns - from->children_cpu_ns) /
+                                                 (double)duration_ns
+                                           : (double)NAN;
     summary.pressure_ratio = (double)NAN;
     if (from->pressure_us >= 0 && to->pressure_us >= from->pressure_us && duration_ns > 0) {
         summary.pressure_ratio =
@@ -166,19 +169,6 @@ void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_mo
         summary.peak_rss_bytes = to->peak_bytes;
     }
     *ret_summary = summary;
-}
-
-void pb_monitor_own_workers(struct pb_monitor_summary *summary, double cpu_ns, int cpus)
-{
-    if (summary->duration_ns <= 0 || cpus < 1) {
-        return;
-    }
-    summary->workers_cpus = cpu_ns / (double)summary->duration_ns;
-    /* NaN stays NaN. */
-    summary->foreign_cpu_ratio -= summary->workers_cpus / cpus;
-    if (summary->foreign_cpu_ratio < 0) {
-        summary->foreign_cpu_ratio = 0;
-    }
 }
 
 static void add_sample_locked(struct pb_monitor *monitor, const struct pb_monitor_sample *sample)

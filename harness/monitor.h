@@ -59,10 +59,6 @@ int64_t pb_parse_stat_cpu_ticks(const char *text);
 void pb_monitor_between(const struct pb_monitor_sample *from, const struct pb_monitor_sample *to,
                         double ticks_per_s, struct pb_monitor_summary *ret_summary);
 
-/* What the kernel counts for others was in part our worker processes: `cpu_ns` of it, on a machine
- * of so many CPUs.  Pure. */
-void pb_monitor_own_workers(struct pb_monitor_summary *summary, double cpu_ns, int cpus);
-
 PB_MUST_USE enum pb_status pb_monitor_start(struct pb_monitor **ret_monitor, struct pb_error *err);
 /* From now on its thread also calls `look`, four times a second; NULL: no more, and none is under
  * way on return. */

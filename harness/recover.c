@@ -48,6 +48,7 @@ static void fill_evidence(const struct pb_recomputed *log, const struct pb_folde
     evidence->monitor = (struct pb_monitor_summary){ .steal_ratio = unknown,
                                                      .foreign_cpu_ratio = unknown,
                                                      .process_cpus = unknown,
+                                                     .workers_cpus = unknown,
                                                      .pressure_ratio = unknown,
                                                      .peak_rss_bytes = -1,
                                                      .rss_start_bytes = -1 };

@@ -169,6 +169,4 @@ void pb_run_workers_finish(struct pb_run_state *run, int64_t end_ns, struct pb_e
     match_losses(run, evidence);
     pb_history_close(run->history, evidence->start_ns + end_ns, &evidence->lives,
                      &evidence->life_count, &evidence->workers);
-    pb_monitor_own_workers(&evidence->monitor, evidence->workers.processes_cpu_ns,
-                           evidence->machine.cpus_online);
 }

@@ -205,17 +205,3 @@ PB_TEST(a_set_sums_what_the_pools_did_and_tells_no_single_worker)
     cJSON_Delete(one);
     made_free(made);
 }
-
-PB_TEST(the_cpu_time_of_worker_processes_is_not_foreign)
-{
-    struct pb_monitor_summary summary = { .foreign_cpu_ratio = 0.5, .duration_ns = 10 * S };
-
-    pb_monitor_own_workers(&summary, 8e9, 2);
-    PB_ASSERT_NEAR(0.8, summary.workers_cpus, 1e-12);
-    PB_ASSERT_NEAR(0.1, summary.foreign_cpu_ratio, 1e-12);
-    pb_monitor_own_workers(&summary, 9e9, 2);
-    PB_ASSERT_NEAR(0, summary.foreign_cpu_ratio, 1e-12);
-    summary.foreign_cpu_ratio = (double)NAN;
-    pb_monitor_own_workers(&summary, 1e9, 2);
-    ck_assert(isnan(summary.foreign_cpu_ratio));
-}
