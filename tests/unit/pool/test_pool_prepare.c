@@ -1,28 +1,52 @@
+#include <pthread.h>
 #include <sched.h>
 
 #include "unit/pool/hook_rig.h"
 
 /* Workers are warmed, each once, before they serve. */
 
-static void warm_up(struct pb_hook_rig *h, uint32_t size, enum pb_prepare how)
+static void *start_main(void *arg)
 {
+    pb_hook_rig_start(arg);
+    return NULL;
+}
+
+/* Starts a pool whose first `batch` workers hang while they are warmed: nobody else may begin
+ * before they are let go. */
+static void warm_up(struct pb_hook_rig *h, uint32_t size, enum pb_prepare how, uint32_t batch)
+{
+    int64_t deadline_ns = pb_rig_deadline();
+    pthread_t thread;
+
     pb_hook_rig_init(h, size, 0);
     h->rig.config.prepare = how;
-    pb_hook_rig_start(h);
+    h->hold_prepares = batch;
+    ck_assert_int_eq(0, pthread_create(&thread, NULL, start_main, h));
+    while (pb_hook_rig_count(h, &h->prepares) < batch && pb_now_ns() < deadline_ns) {
+        (void)sched_yield();
+    }
+    pb_rig_let_others_run();
+    ck_assert_uint_eq(batch, pb_hook_rig_count(h, &h->prepares));
+    pb_mutex_lock(&h->rig.lock);
+    h->let_go = true;
+    pb_mutex_unlock(&h->rig.lock);
+    ck_assert_int_eq(0, pthread_join(thread, NULL));
     for (uint32_t i = 0; i < size; i++) {
         ck_assert_uint_eq(1, h->prepared_by[i]);
+        ck_assert_uint_ge(h->prepared_before[i], i / batch * batch);
     }
+    ck_assert_uint_le(h->most_preparing, batch);
     ck_assert_uint_eq(size, h->prepares);
     ck_assert_uint_eq(size, pb_rig_stats(&h->rig).prepared);
     ck_assert_uint_eq(0, pb_rig_stats(&h->rig).prepare_failures);
     ck_assert_uint_eq(size, pb_rig_events(&h->rig, PB_POOL_WORKER_UP));
 }
 
-PB_TEST(parallel_warms_each_worker_once)
+PB_TEST(parallel_warms_each_worker_once_and_all_at_a_time)
 {
     struct pb_hook_rig h;
 
-    warm_up(&h, 9, PB_PREPARE_PARALLEL);
+    warm_up(&h, 9, PB_PREPARE_PARALLEL, 9);
     pb_hook_rig_stop(&h);
 }
 
@@ -30,8 +54,7 @@ PB_TEST(sequential_warms_one_after_the_other)
 {
     struct pb_hook_rig h;
 
-    warm_up(&h, 7, PB_PREPARE_SEQUENTIAL);
-    ck_assert_uint_eq(1, h.most_preparing);
+    warm_up(&h, 7, PB_PREPARE_SEQUENTIAL, 1);
     for (uint32_t i = 0; i < 7; i++) {
         ck_assert_uint_eq(i, h.prepared_before[i]);
     }
@@ -42,13 +65,8 @@ PB_TEST(sequential_warms_one_after_the_other)
 static void staged(uint32_t size)
 {
     struct pb_hook_rig h;
-    uint32_t batch = (size + 2) / 3;
 
-    warm_up(&h, size, PB_PREPARE_STAGED);
-    ck_assert_uint_le(h.most_preparing, batch);
-    for (uint32_t i = 0; i < size; i++) {
-        ck_assert_uint_ge(h.prepared_before[i], i / batch * batch);
-    }
+    warm_up(&h, size, PB_PREPARE_STAGED, (size + 2) / 3);
     pb_hook_rig_stop(&h);
 }
 
