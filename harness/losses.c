@@ -111,7 +111,8 @@ static void follow(const struct pb_worker_note *notes, size_t count, struct pb_l
     taken[up] = true;
     loss->successor = notes[up].worker;
     loss->successor_incarnation = notes[up].incarnation;
-    loss->ready_ns = notes[up].at_ns;
+    /* It may have stood there already, as the successor of a worker that was to be recycled. */
+    loss->ready_ns = notes[up].at_ns > loss->since_ns ? notes[up].at_ns : loss->since_ns;
     loss->end = PB_LOSS_UNUSED;
 
     const struct pb_worker_note *ok = first_ok_of(notes, count, loss);

@@ -173,6 +173,19 @@ PB_TEST(who_replaces_whom_is_as_the_pool_says)
     ck_assert_int_eq(11 * MS, story.losses[1].recovery_ns);
 }
 
+/* A successor is made ready before its elder is recycled; then the elder dies first. */
+PB_TEST(a_successor_that_stood_ready_recovers_at_once)
+{
+    struct story story = { .count = 0 };
+
+    ready_for(&story, 990, 6, 0, 0);
+    lost(&story, 1000, 0, 0);
+    ok(&story, 1001, 1004, 6, 0);
+    match(&story, NULL, 0);
+    ck_assert_int_eq(1000 * MS, story.losses[0].ready_ns);
+    ck_assert_int_eq(3 * MS, story.losses[0].recovery_ns);
+}
+
 PB_TEST(a_replacement_lost_before_its_first_success_has_restored_nothing)
 {
     struct story story = { .count = 0 };
