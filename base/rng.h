@@ -24,6 +24,8 @@ enum pb_stream {
     PB_STREAM_SESSION,   /* which session a request belongs to */
     PB_STREAM_RETRY,     /* jitter of the pause before an attempt */
     PB_STREAM_MISHAP,    /* whether a request on a faulty worker fails */
+    PB_STREAM_RECYCLE,   /* by how much a worker's limits are raised */
+    PB_STREAM_HEALTH,    /* when a worker is next asked for its health */
     PB_STREAM_COUNT
 };
 

@@ -122,7 +122,7 @@ int64_t pb_find_overdue(struct pb_pool *pool)
     int64_t now_ns = pb_now_ns(), next_ns = INT64_MAX;
 
     pb_mutex_lock(&pool->lock);
-    bool some = pool->starting > 0;
+    bool some = pool->starting + pool->heirs > 0;
 
     pb_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; some && i < pool->group_count; i++) {
@@ -160,6 +160,7 @@ void pb_stop_starts(struct pb_pool *pool)
         if (group->state == PB_GROUP_STARTING && group->hook_due_ns != 0) {
             pb_token_set(&group->lanes[0].token);
         }
+        pb_health_stop_locked(group);
     }
     pb_cond_broadcast(&pool->changed);
     pb_mutex_unlock(&pool->lock);

@@ -145,7 +145,7 @@ static void relabel_all_locked(struct pb_pool *pool)
     for (uint32_t i = 0; i < pool->group_count; i++) {
         struct pb_group *group = &pool->groups[i];
 
-        if (group->state == PB_GROUP_ALIVE || group->state == PB_GROUP_STARTING) {
+        if (pb_group_counts_locked(group)) {
             atomic_store(&group->overflow, core >= pool->settings.size);
             core++;
         }

@@ -56,6 +56,7 @@ static enum pb_status check_counts(const struct pb_pool_config *config, struct p
         { "threads_per_worker", config->threads_per_worker, 1, PB_POOL_MAX_THREADS },
         { "strategy", (int64_t)config->strategy, 0, PB_STRATEGY_COUNT - 1 },
         { "prepare", (int64_t)config->prepare, 0, PB_PREPARE_COUNT - 1 },
+        { "max_health_failures", config->max_health_failures, 1, PB_POOL_MAX_QUEUE_LIMIT },
         { "max_restarts", config->max_restarts, 0, PB_POOL_MAX_QUEUE_LIMIT },
     };
 
@@ -73,6 +74,11 @@ static enum pb_status check_times(const struct pb_pool_config *config, struct pb
         { "affinity_ttl_ns", config->affinity_ttl_ns, 0, INT64_MAX / 4 },
         { "stuck_after_ns", config->stuck_after_ns, 1, INT64_MAX / 4 },
         { "prepare_timeout_ns", config->prepare_timeout_ns, 1, INT64_MAX / 4 },
+        { "health_check_interval_ns", config->health_check_interval_ns, 0, INT64_MAX / 4 },
+        { "health_check_timeout_ns", config->health_check_timeout_ns, 1, INT64_MAX / 4 },
+        { "recycle.max_requests", config->recycle.max_requests, 0, INT64_MAX / 4 },
+        { "recycle.max_age_ns", config->recycle.max_age_ns, 0, INT64_MAX / 4 },
+        { "recycle.max_memory_bytes", config->recycle.max_memory_bytes, 0, INT64_MAX / 4 },
         { "restart_delay_ns", config->restart_delay_ns, 0, INT64_MAX / 4 },
         { "restart_max_delay_ns", config->restart_max_delay_ns, 0, INT64_MAX / 4 },
         { "restart_window_ns", config->restart_window_ns, 0, INT64_MAX / 4 },
@@ -93,6 +99,10 @@ enum pb_status pb_config_check(const struct pb_pool_config *config, struct pb_er
             "most %d threads of core workers, and %d slots",
             config->size, config->threads_per_worker, pb_pool_config_slots(config),
             PB_POOL_MAX_SIZE, MAX_SLOTS);
+    }
+    if (!(config->recycle.jitter >= 0 && config->recycle.jitter <= 1)) {
+        return pb_fail(err, PB_EINVAL, "pool: recycle.jitter is %g: it must be 0..1",
+                       config->recycle.jitter);
     }
     if (!config->run) {
         return pb_fail(err, PB_EINVAL, "pool: run is NULL: it must be a function");

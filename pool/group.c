@@ -100,8 +100,9 @@ void pb_group_event(struct pb_group *group, enum pb_pool_event_kind kind, const 
 }
 
 /* Makes a worker's place ready for the next one. */
-static void renew_locked(struct pb_pool *pool, struct pb_group *group) PB_REQUIRES(pool->lock);
-static void renew_locked(struct pb_pool *pool, struct pb_group *group)
+static void renew_locked(struct pb_pool *pool, struct pb_group *group, bool heir)
+    PB_REQUIRES(pool->lock);
+static void renew_locked(struct pb_pool *pool, struct pb_group *group, bool heir)
 {
     struct pb_owed owed = { .failures = pool->restarts.demand_failures, .replaces = PB_NO_WORKER };
 
@@ -114,13 +115,14 @@ static void renew_locked(struct pb_pool *pool, struct pb_group *group)
     group->was_up = group->is_made = group->finishing = false;
     group->threads = group->present = 0;
     group->made = NULL;
-    group->replacement = pb_take_owed_locked(pool, group->decided_ns, &owed);
-    group->began_on_demand = !group->replacement;
+    group->replacement = !heir && pb_take_owed_locked(pool, group->decided_ns, &owed);
+    group->began_on_demand = !heir && !group->replacement;
     group->failures = owed.failures;
     group->replaces = owed.replaces;
     group->replaces_incarnation = owed.replaces_incarnation;
     group->runs_before = all_runs(group);
     group->busy_before_ns = all_busy_ns(group);
+    pb_recycle_begin_locked(group);
     atomic_store(&group->pid, 0);
     atomic_store(&group->succeeded, false);
     atomic_store(&group->health, PB_HEALTH_STARTING);
@@ -135,30 +137,29 @@ static void renew_locked(struct pb_pool *pool, struct pb_group *group)
     }
 }
 
-static struct pb_group *reserve(struct pb_pool *pool, uint32_t turn)
+/* A place for a worker; as an heir's it is not counted.  NULL: there is none. */
+static struct pb_group *reserve_locked(struct pb_pool *pool, bool heir) PB_REQUIRES(pool->lock);
+static struct pb_group *reserve_locked(struct pb_pool *pool, bool heir)
 {
     struct pb_group *group = NULL;
 
-    pb_mutex_lock(&pool->lock);
     for (uint32_t i = 0; i < pool->group_count && !group; i++) {
         if (pool->groups[i].state == PB_GROUP_FREE) {
             group = &pool->groups[i];
         }
     }
     if (group) {
-        renew_locked(pool, group);
-        group->turn = turn;
-        pool->starting++;
-        pool->workers_started++;
-        pool->overflow_started += atomic_load(&group->overflow);
         uint32_t used = (group->number + 1) * pool->threads;
 
+        renew_locked(pool, group, heir);
+        pool->starting += !heir;
+        pool->workers_started++;
+        pool->overflow_started += !heir && atomic_load(&group->overflow);
         if (used > atomic_load(&pool->slots_used)) {
             atomic_store(&pool->slots_used, used);
         }
         pb_update_limit_locked(pool);
     }
-    pb_mutex_unlock(&pool->lock);
     return group;
 }
 
@@ -171,24 +172,32 @@ void pb_relabel_locked(struct pb_pool *pool, const struct pb_group *gone)
     for (uint32_t i = 0; i < pool->group_count; i++) {
         struct pb_group *group = &pool->groups[i];
 
-        if ((group->state == PB_GROUP_ALIVE || group->state == PB_GROUP_STARTING) &&
-            atomic_load(&group->overflow)) {
+        if (pb_group_counts_locked(group) && atomic_load(&group->overflow)) {
             atomic_store(&group->overflow, false);
             return;
         }
     }
 }
 
-void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_group *group)
+bool pb_leaves_alive_locked(struct pb_pool *pool, struct pb_group *group)
 {
+    bool inherited = pb_inherit_locked(pool, group);
+
     pool->alive--;
-    pb_relabel_locked(pool, group);
+    if (!inherited) {
+        pb_relabel_locked(pool, group);
+    }
+    pb_cond_broadcast(&pool->changed);
+    return inherited;
 }
 
 void pb_never_came_locked(struct pb_pool *pool, struct pb_group *group, bool at_fault)
 {
+    pool->workers_started -= !group->was_up;
+    if (pb_heir_failed_locked(pool, group)) {
+        return;
+    }
     pool->starting--;
-    pool->workers_started--;
     pool->overflow_started -= atomic_load(&group->overflow);
     if (group->began_on_demand) {
         pb_demand_ended_locked(pool, false, at_fault);
@@ -225,13 +234,9 @@ int pb_group_add_thread(struct pb_group *group, uint32_t lane)
     return rc;
 }
 
-enum pb_status pb_start_worker(struct pb_pool *pool, uint32_t turn)
+static enum pb_status start(struct pb_group *group)
 {
-    struct pb_group *group = reserve(pool, turn);
-
-    if (!group) {
-        return PB_EFULL;
-    }
+    struct pb_pool *pool = group->pool;
     int rc = pb_group_add_thread(group, 0);
 
     if (rc != 0) {
@@ -245,6 +250,35 @@ enum pb_status pb_start_worker(struct pb_pool *pool, uint32_t turn)
         return PB_ESYS;
     }
     return PB_OK;
+}
+
+enum pb_status pb_start_worker(struct pb_pool *pool, uint32_t turn)
+{
+    pb_mutex_lock(&pool->lock);
+    struct pb_group *group = reserve_locked(pool, false);
+
+    if (group) {
+        group->turn = turn;
+    }
+    pb_mutex_unlock(&pool->lock);
+    return group ? start(group) : PB_EFULL;
+}
+
+enum pb_status pb_start_heir(struct pb_group *elder)
+{
+    struct pb_pool *pool = elder->pool;
+    struct pb_group *group = NULL;
+
+    pb_mutex_lock(&pool->lock);
+    if (elder->state == PB_GROUP_ALIVE && !elder->heir) {
+        group = reserve_locked(pool, true);
+    }
+    if (group) {
+        group->turn = 0;
+        pb_heir_begins_locked(pool, group, elder);
+    }
+    pb_mutex_unlock(&pool->lock);
+    return group ? start(group) : PB_EFULL;
 }
 
 static struct pb_group *an_ended_one(struct pb_pool *pool, uint32_t *ret_threads)

@@ -60,6 +60,38 @@ bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker)
     return listed;
 }
 
+bool pb_idle_take_group(struct pb_group *group)
+{
+    struct pb_pool *pool = group->pool;
+    bool all = true;
+
+    pb_mutex_lock(&pool->idle_lock);
+    for (uint32_t lane = 0; lane < pool->threads; lane++) {
+        all = all && group->lanes[lane].idle_listed;
+    }
+    for (uint32_t lane = 0; all && lane < pool->threads; lane++) {
+        unlink_locked(pool, &group->lanes[lane]);
+    }
+    pb_mutex_unlock(&pool->idle_lock);
+    return all;
+}
+
+struct pb_worker *pb_idle_take_spare(struct pb_group *group, uint32_t keep)
+{
+    struct pb_pool *pool = group->pool;
+    struct pb_worker *worker = NULL;
+
+    pb_mutex_lock(&pool->idle_lock);
+    if (atomic_load(&pool->idle_count) > keep) {
+        worker = pb_idle_of_worker_locked(pool, group->number);
+    }
+    if (worker) {
+        unlink_locked(pool, worker);
+    }
+    pb_mutex_unlock(&pool->idle_lock);
+    return worker;
+}
+
 /* Since when all slots of the worker are idle; INT64_MAX: not all of them are. */
 static int64_t idle_since_locked(struct pb_pool *pool, const struct pb_group *group)
     PB_REQUIRES(pool->idle_lock);
@@ -190,18 +222,21 @@ void pb_stop_searching(struct pb_pool *pool)
     }
 }
 
-bool pb_park(struct pb_worker *worker)
+enum pb_word pb_park(struct pb_worker *worker)
 {
     struct pb_pool *pool = worker->pool;
 
     list_myself(worker);
     /* A push since the last look saw nobody idle: this look is for it.  `idle_count` went up before
      * `tail` is read here; the producer moved `tail` before it read `idle_count`. */
-    if ((pb_ring_length(&pool->ring) > 0 || atomic_load(&pool->stopping) ||
-         atomic_load(&worker->must_leave) != PB_LEAVE_NOT) &&
-        pb_idle_remove(pool, worker)) {
+    if (pb_ring_length(&pool->ring) > 0 || atomic_load(&pool->stopping) ||
+        atomic_load(&worker->must_leave) != PB_LEAVE_NOT) {
+        /* First the token: who looks for somebody who will come finds one or the other. */
         atomic_fetch_add(&pool->searchers, 1);
-        return true;
+        if (pb_idle_remove(pool, worker)) {
+            return PB_WORD_WAKE;
+        }
+        pb_stop_searching(pool);
     }
     pb_tell_empty(pool);
     /* Listed, or taken off the list by somebody who now owes a message. */
@@ -212,8 +247,9 @@ bool pb_park(struct pb_worker *worker)
             atomic_store_explicit(&worker->word, PB_WORD_NONE, memory_order_relaxed);
             if (word == PB_WORD_FOLLOW) {
                 pb_follow(worker);
+                word = PB_WORD_WAKE;
             }
-            return word != PB_WORD_LEAVE;
+            return (enum pb_word)word;
         }
         pb_futex_wait(&worker->word, PB_WORD_NONE, INT64_MAX);
     }

@@ -285,6 +285,8 @@ int64_t pb_keep(struct pb_pool *pool)
     grow(pool, now_ns, &next_ns);
     while (retire_one(pool, now_ns, &next_ns)) {
     }
+    pb_recycle(pool, now_ns);
+    pb_check_idle(pool, now_ns);
     rescue(pool, now_ns);
     return next_ns;
 }

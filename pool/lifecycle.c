@@ -170,8 +170,8 @@ static const char *obstacle(struct pb_group *group)
     return why;
 }
 
-/* It counts as alive from here on. */
-static void say_hello(struct pb_group *group)
+/* NULL: it counts as alive from here on; else why not. */
+static const char *say_hello(struct pb_group *group)
 {
     struct pb_pool *pool = group->pool;
 
@@ -181,10 +181,14 @@ static void say_hello(struct pb_group *group)
                    : atomic_load(&group->overflow) ? "overflow"
                                                    : "start",
                    group->decided_ns);
+    const char *why = pb_stand_by(group);
+
+    if (why) {
+        return why;
+    }
     pb_mutex_lock(&pool->lock);
     group->state = PB_GROUP_ALIVE;
-    group->ready_ns = pb_pool_now_ns(pool);
-    group->was_up = true;
+    pb_health_begin_locked(group, group->ready_ns);
     pool->starting--;
     pool->alive++;
     if (pool->alive > pool->peak_alive) {
@@ -201,9 +205,10 @@ static void say_hello(struct pb_group *group)
     if (lost) {
         pb_group_is_lost(group, lost);
     }
+    return NULL;
 }
 
-/* It does not come up, for the reason `why`. */
+/* It does not come up, or was lost as it stood by, for the reason `why`. */
 static void give_up(struct pb_group *group, const char *why)
 {
     struct pb_pool *pool = group->pool;
@@ -213,19 +218,22 @@ static void give_up(struct pb_group *group, const char *why)
     (void)pb_fail(&err, PB_ECLOSED, "pool: worker %u did not come up: %s", group->number, why);
     pb_mutex_lock(&pool->lock);
     bool mine = group->state == PB_GROUP_STARTING; /* else told already, when it was late */
+    bool lost = group->was_up;
 
     if (mine) {
         note_birth_error_locked(pool, &err);
         pb_never_came_locked(pool, group, !stopping);
         group->state = PB_GROUP_LEAVING;
         group->leave_reason = why;
-        pool->workers_failed += !stopping;
+        pool->workers_failed += !stopping && !lost;
+        pool->lost += !stopping && lost;
     }
     pb_cond_broadcast(&pool->changed);
     pb_mutex_unlock(&pool->lock);
     atomic_store(&group->health, PB_HEALTH_DEAD);
     if (mine && !stopping) {
-        pb_group_event(group, PB_POOL_WORKER_FAILED, why, group->decided_ns);
+        pb_group_event(group, lost ? PB_POOL_WORKER_LOST : PB_POOL_WORKER_FAILED, why,
+                       group->decided_ns);
     }
     open_gate(group, PB_GATE_FAILED);
     pb_ask_keeper(pool);
@@ -252,10 +260,11 @@ bool pb_come_up(struct pb_worker *worker)
         warm(group);
         why = add_siblings(group) ? obstacle(group) : "no thread";
     }
+    if (!why) {
+        why = say_hello(group);
+    }
     if (why) {
         give_up(group, why);
-    } else {
-        say_hello(group);
     }
     return !why;
 }

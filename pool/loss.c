@@ -31,9 +31,11 @@ void pb_group_gone_locked(struct pb_pool *pool, struct pb_group *group, const ch
     group->state = PB_GROUP_GONE;
     group->leave_reason = reason;
     tell_to_leave(group, how);
-    pb_leaves_alive_locked(pool, group);
+    pb_health_stop_locked(group);
     pool->gone++;
-    pb_owe_locked(pool, group, at_fault);
+    if (!pb_leaves_alive_locked(pool, group)) {
+        pb_owe_locked(pool, group, at_fault);
+    }
     release_places_locked(pool, group);
     pb_update_limit_locked(pool);
 }

@@ -101,8 +101,8 @@ static enum pb_status make_memory(struct pb_pool *pool)
     }
     number_workers(pool);
     PB_TRY(pb_restarts_init(pool));
-    PB_TRY(
-        pb_ring_init(&pool->ring, (uint64_t)pool->room_workers * pool->threads + pool->room_queue));
+    /* In the limit are, besides the room for workers, those that are finishing. */
+    PB_TRY(pb_ring_init(&pool->ring, (uint64_t)pool->slots + pool->room_queue));
     PB_TRY(make_living_page(pool));
     return pb_pool_attach(pool, NULL, &pool->common);
 }

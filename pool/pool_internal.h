@@ -34,7 +34,8 @@ enum pb_word {
     PB_WORD_NONE,
     PB_WORD_WAKE,   /* look for work; comes with a searcher token that the worker now owns */
     PB_WORD_FOLLOW, /* the same, from a worker that goes on working itself */
-    PB_WORD_LEAVE   /* exit */
+    PB_WORD_LEAVE,  /* exit */
+    PB_WORD_CHECK   /* ask whether the worker is well */
 };
 
 /* Where a worker stands; guarded by pool->lock. */
@@ -51,6 +52,7 @@ enum pb_group_state {
 /* Whether a slot's thread is to exit: `must_leave`. */
 enum pb_leave {
     PB_LEAVE_NOT,
+    PB_LEAVE_ASK,   /* between two requests: ask pb_may_stay */
     PB_LEAVE_AFTER, /* before it takes another request */
     PB_LEAVE_NOW    /* a request taken and not started yet is lost, too */
 };
@@ -94,6 +96,7 @@ struct pb_worker {
     _Atomic uint64_t runs;   /* requests run, by all incarnations; relaxed: for statistics */
     _Atomic uint64_t affinity_hits, affinity_misses;
     /* The worker's own. */
+    uint64_t ask_at_runs; /* with so many `runs` it asks pb_may_stay, too */
     struct pb_fast_clock fast_clock;
     int64_t free_since_ns; /* when its last request ended, where it took the next one without
                               waiting and nothing was done between the two; else 0 */
@@ -155,6 +158,22 @@ struct pb_group {
     bool finishing PB_GUARDED_BY(lock);          /* not wanted any more, it ends what it runs */
     int64_t alive_before_ns PB_GUARDED_BY(lock); /* of earlier incarnations, all slots */
     const char *leave_reason PB_GUARDED_BY(lock);
+    /* recycle.c.  The limits are constant from STARTING to ENDED; 0: none. */
+    uint64_t max_runs;
+    int64_t max_age_ns, max_memory_bytes;
+    int64_t memory_after_ns;                    /* the keeper's: not looked at before */
+    const char *due_for PB_GUARDED_BY(lock);    /* is to be recycled for this; NULL: for nothing */
+    struct pb_group *heir PB_GUARDED_BY(lock);  /* takes its place when it goes */
+    struct pb_group *elder PB_GUARDED_BY(lock); /* whose heir it is: it does not count before that
+                                                   one has gone */
+    bool stands_by PB_GUARDED_BY(lock);         /* as an heir that is ready */
+    int64_t heir_after_ns PB_GUARDED_BY(lock);  /* its last heir failed: not before */
+    /* health.c */
+    struct pb_worker *checking PB_GUARDED_BY(lock); /* the slot that was sent to check it */
+    int64_t check_until_ns PB_GUARDED_BY(lock);     /* real clock */
+    int64_t check_after_ns PB_GUARDED_BY(lock);     /* the next one is due */
+    uint32_t check_failures PB_GUARDED_BY(lock);    /* in a row */
+    uint64_t checks PB_GUARDED_BY(lock);
     const char *lost_early PB_GUARDED_BY(lock); /* lost before it was up, for that reason */
 };
 
@@ -291,6 +310,11 @@ struct pb_pool {
     uint64_t workers_failed PB_GUARDED_BY(lock);
     uint64_t lost PB_GUARDED_BY(lock);
     uint64_t starts_held PB_GUARDED_BY(lock);
+    uint32_t heirs PB_GUARDED_BY(lock); /* not counted in starting or alive */
+    uint64_t recycled PB_GUARDED_BY(lock);
+    uint64_t unhealthy PB_GUARDED_BY(lock);
+    uint64_t health_checks PB_GUARDED_BY(lock);
+    uint64_t health_failures PB_GUARDED_BY(lock);
     uint32_t prepared PB_GUARDED_BY(lock);
     uint32_t prepare_failures PB_GUARDED_BY(lock);
     /* The first worker of pb_pool_new that did not come up, and why. */
@@ -312,6 +336,12 @@ struct pb_pool {
 static inline bool pb_pool_is_dead(const struct pb_pool *pool)
 {
     return *(volatile const uint32_t *)pool->living == 0;
+}
+
+/* Whether the worker is one of those alive or starting. */
+static inline bool pb_group_counts_locked(const struct pb_group *group)
+{
+    return group->state == PB_GROUP_ALIVE || (group->state == PB_GROUP_STARTING && !group->elder);
 }
 
 static inline int64_t pb_pool_now_ns(const struct pb_pool *pool)
@@ -360,10 +390,14 @@ bool pb_idle_remove(struct pb_pool *pool, struct pb_worker *worker);
  * that could be taken, INT64_MAX: none. */
 struct pb_group *pb_idle_take_expired(struct pb_pool *pool, int64_t idle_before_ns,
                                       int64_t *ret_oldest_ns);
+/* Takes all slots of the worker off the list; false: not all were on it, and nothing happened. */
+bool pb_idle_take_group(struct pb_group *group);
+/* Takes one slot of the worker off the list, if at least `keep` others stay on it; NULL: none. */
+struct pb_worker *pb_idle_take_spare(struct pb_group *group, uint32_t keep);
 void pb_send_word(struct pb_worker *worker, enum pb_word word);
-/* The worker's side: waits for a message; true: PB_WORD_WAKE or _FOLLOW, with a searcher's token.
- */
-bool pb_park(struct pb_worker *worker);
+/* The worker's side: waits for a message, _WAKE, _LEAVE or _CHECK.  With PB_WORD_WAKE, which stands
+ * for _FOLLOW, too, comes a searcher's token. */
+enum pb_word pb_park(struct pb_worker *worker);
 /* Gives up the token, and looks whether somebody else must now search. */
 void pb_stop_searching(struct pb_pool *pool);
 
@@ -420,8 +454,10 @@ void pb_update_limit_locked(struct pb_pool *pool) PB_REQUIRES(pool->lock);
 /* A worker stops to count as alive or starting: an overflow worker may become a core worker in its
  * place. */
 void pb_relabel_locked(struct pb_pool *pool, const struct pb_group *gone) PB_REQUIRES(pool->lock);
-void pb_leaves_alive_locked(struct pb_pool *pool, const struct pb_group *group)
-    PB_REQUIRES(pool->lock);
+/* True: its heir takes its place, and nobody is owed. */
+bool pb_leaves_alive_locked(struct pb_pool *pool, struct pb_group *group) PB_REQUIRES(pool->lock);
+/* Starts an heir.  PB_EFULL: there is no slot, or no need any more; PB_ESYS: no thread. */
+PB_MUST_USE enum pb_status pb_start_heir(struct pb_group *elder);
 /* It does not come up: takes back what pb_start_worker counted, and sees to the next try.
  * `at_fault`: it failed by itself. */
 void pb_never_came_locked(struct pb_pool *pool, struct pb_group *group, bool at_fault)
@@ -491,7 +527,42 @@ void pb_group_wake(struct pb_group *group);
 /* The run of one of its threads found that the worker is of no use any more. */
 void pb_group_is_lost(struct pb_group *group, const char *reason);
 
-/* keeper.c: workers started, retired, found stuck. */
+/* retire.c: workers that go between two requests. */
+/* Asks its slots to look, between two requests, whether it has to go. */
+void pb_ask_slots_locked(struct pb_group *group) PB_REQUIRES(group->pool->lock);
+/* Between two requests, on the slot's thread, with no token; may wait for a while.  False: its
+ * worker goes. */
+bool pb_may_stay(struct pb_worker *worker);
+/* A worker to be recycled goes: at once if it is idle, else as soon as it is not busy. */
+void pb_let_go(struct pb_group *group);
+
+/* recycle.c: workers replaced after so many requests, so long a time, with so much memory. */
+void pb_recycle_begin_locked(struct pb_group *group) PB_REQUIRES(group->pool->lock);
+/* On a slot's own thread, as it begins to serve. */
+void pb_recycle_enter(struct pb_worker *worker);
+/* The keeper's round. */
+void pb_recycle(struct pb_pool *pool, int64_t now_ns);
+/* Between two requests: whether the worker goes now.  May wait for its heir. */
+bool pb_recycle_is_due_locked(struct pb_worker *worker) PB_REQUIRES(worker->pool->lock);
+void pb_heir_begins_locked(struct pb_pool *pool, struct pb_group *heir, struct pb_group *elder)
+    PB_REQUIRES(pool->lock);
+/* It does not come up, or is lost as it stands by; false: it was nobody's heir. */
+bool pb_heir_failed_locked(struct pb_pool *pool, struct pb_group *heir) PB_REQUIRES(pool->lock);
+/* The elder goes: its heir counts as starting from here on; false: it has none. */
+bool pb_inherit_locked(struct pb_pool *pool, struct pb_group *elder) PB_REQUIRES(pool->lock);
+/* A worker is ready: waits, as an heir, for its place.  NULL: it may take it; else why not. */
+const char *pb_stand_by(struct pb_group *group);
+
+/* health.c */
+void pb_health_begin_locked(struct pb_group *group, int64_t now_ns) PB_REQUIRES(group->pool->lock);
+/* A check that is going on is asked to stop. */
+void pb_health_stop_locked(struct pb_group *group) PB_REQUIRES(group->pool->lock);
+/* Runs the hook on the slot's own thread; false: the worker leaves. */
+bool pb_check_health(struct pb_worker *worker);
+/* The keeper's round. */
+void pb_check_idle(struct pb_pool *pool, int64_t now_ns);
+
+/* keeper.c: workers started, found stuck. */
 void *pb_keeper_main(void *arg);
 /* One round; returns when the next is due. */
 int64_t pb_keep(struct pb_pool *pool);

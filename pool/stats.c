@@ -131,6 +131,10 @@ void pb_pool_snapshot(struct pb_pool *pool, struct pb_pool_stats *ret_stats)
     stats.rescued_wakeups = pool->rescued_wakeups;
     stats.lost = pool->lost;
     stats.starts_held = pool->starts_held;
+    stats.recycled = pool->recycled;
+    stats.unhealthy = pool->unhealthy;
+    stats.health_checks = pool->health_checks;
+    stats.health_failures = pool->health_failures;
     stats.prepared = pool->prepared;
     stats.prepare_failures = pool->prepare_failures;
     pb_mutex_unlock(&pool->lock);

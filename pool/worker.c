@@ -244,37 +244,59 @@ static bool serve(struct pb_worker *worker, bool cancelled, bool *first_ok)
     return run_one(worker, now_ns, first_ok);
 }
 
+/* Nothing asks this worker to look whether it has to go.  hot */
+static inline bool goes_on(const struct pb_worker *worker)
+{
+    return atomic_load_explicit(&worker->must_leave, memory_order_relaxed) == PB_LEAVE_NOT &&
+           atomic_load_explicit(&worker->runs, memory_order_relaxed) < worker->ask_at_runs;
+}
+
+static inline void stop_searching(struct pb_worker *worker, bool *searching)
+{
+    if (*searching) {
+        *searching = false;
+        pb_stop_searching(worker->pool);
+    }
+}
+
+/* Asleep until somebody sends a word; false: leave. */
+static bool sleep_and_obey(struct pb_worker *worker, bool *ret_searching)
+{
+    enum pb_word word = pb_park(worker);
+
+    *ret_searching = word == PB_WORD_WAKE;
+    return word == PB_WORD_CHECK ? pb_check_health(worker) : word == PB_WORD_WAKE;
+}
+
 static void work_until_told_to_leave(struct pb_worker *worker)
 {
     struct pb_pool *pool = worker->pool;
     bool searching = false, first_ok = false, cancelled = false, stays = true;
 
     worker->free_since_ns = 0; /* the slot's last thread may have left it */
-    while (stays && !atomic_load_explicit(&pool->stopping, memory_order_relaxed) &&
-           atomic_load_explicit(&worker->must_leave, memory_order_relaxed) == PB_LEAVE_NOT) {
+    while (stays && !atomic_load_explicit(&pool->stopping, memory_order_relaxed)) {
+        if (!goes_on(worker)) {
+            stop_searching(worker, &searching);
+            worker->free_since_ns = 0;
+            stays = pb_may_stay(worker);
+            continue;
+        }
         if (atomic_load_explicit(&pool->stall_until_ns, memory_order_relaxed) != 0) {
             pb_tell_empty(pool);
             wait_out_stall(worker);
             worker->free_since_ns = 0;
         }
         if (pb_find_work(worker, searching, &cancelled)) {
-            if (searching) {
-                searching = false;
-                pb_stop_searching(pool);
-            }
+            stop_searching(worker, &searching);
             stays = serve(worker, cancelled, &first_ok);
         } else if (!searching && pb_become_searcher(worker)) {
             searching = true;
         } else {
-            if (searching) {
-                pb_stop_searching(pool);
-            }
-            stays = searching = pb_park(worker);
+            stop_searching(worker, &searching);
+            stays = sleep_and_obey(worker, &searching);
         }
     }
-    if (searching) {
-        pb_stop_searching(pool);
-    }
+    stop_searching(worker, &searching);
 }
 
 void *pb_worker_main(void *arg)
@@ -286,6 +308,7 @@ void *pb_worker_main(void *arg)
                    (unsigned)(uint8_t)(worker->slot % 100));
     (void)pthread_setname_np(pthread_self(), name);
     if (pb_come_up(worker)) {
+        pb_recycle_enter(worker);
         work_until_told_to_leave(worker);
     }
     pb_leave(worker);

@@ -1,3 +1,5 @@
+#include <sched.h>
+
 #include "unit/pool/pool_rig.h"
 
 /* pb_pool_reconfigure: what changes at once, what waits for whom. */
