@@ -248,8 +248,10 @@ static void note_resident(void *ctx, const struct pb_load_event *event)
 {
     uint64_t *resident = ctx;
 
-    if (event->kind == PB_LOAD_PHASE_START || event->kind == PB_LOAD_PHASE_END) {
-        resident[event->kind == PB_LOAD_PHASE_END] = resident_bytes();
+    if (event->kind == PB_LOAD_PHASE_END) {
+        resident[1] = resident_bytes(); /* the last phase's stays */
+    } else if (event->kind == PB_LOAD_PHASE_START && event->number == 0) {
+        resident[0] = resident_bytes();
     }
 }
 
@@ -266,13 +268,17 @@ PB_TEST(a_leaking_worker_keeps_memory_until_it_is_replaced)
     pb_drive_run(&drive, &scenario);
     assert_conserved(&drive);
     ck_assert_uint_gt(resident[1], resident[0] + (50 << 20));
-    /* Killed, its follower does not leak. */
+    /* Killed, it gives the memory back, and its follower does not leak. */
     struct pb_drive again = { .on_event = note_resident, .ctx = resident };
 
-    add_fault(&scenario, PB_FAULT_KILL_WORKER, 40 * PB_NS_PER_MS, 0);
+    add_fault(&scenario, PB_FAULT_KILL_WORKER, 380 * PB_NS_PER_MS, 0);
+    pb_test_add_phase(&scenario, PB_ARRIVAL_CONSTANT, 20.0, PB_NS_PER_S);
     pb_drive_run(&again, &scenario);
     ck_assert_ptr_nonnull(told(&again, PB_LOAD_FAULT_END, 0));
+#ifndef __SANITIZE_ADDRESS__ /* which keeps what was freed for a while, to see whether it is used \
+                              */
     ck_assert_uint_lt(resident[1], resident[0] + (50 << 20));
+#endif
 }
 
 PB_TEST(a_fault_ends_with_its_worker_and_the_next_one_is_sound)

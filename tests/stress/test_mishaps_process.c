@@ -99,6 +99,18 @@ PB_TEST(a_process_stopped_for_a_while_goes_on)
     assert_hit(&drive, 0, 1);
     ck_assert_ptr_nonnull(told(&drive, PB_LOAD_FAULT_END, 0));
     ck_assert_int_ge(longest_service_ns(&drive), 100 * PB_NS_PER_MS);
+    /* It serves again while the load goes on. */
+    const struct pb_load_event *begin = told(&drive, PB_LOAD_FAULT, 0);
+    const struct pb_load_event *end = told(&drive, PB_LOAD_FAULT_END, 0);
+    unsigned again = 0;
+
+    for (size_t i = 0; begin && end && i < drive.row_count; i++) {
+        const struct pb_record *row = &drive.rows[i];
+
+        again += row->worker == begin->slot &&
+                 row->intended_ns + row->lag_ns + row->wait_ns > end->at_ns;
+    }
+    ck_assert_uint_gt(again, 0);
     pb_drive_done(&drive);
 }
 
