@@ -80,7 +80,11 @@ static void print_line_one(FILE *out, const cJSON *json)
         }
         (void)fputs(separator[0] == ',' ? ")" : "", out);
     }
-    (void)fprintf(out, "   %s: %lld real runs", pb_json_str(json, "scenario", "?"),
+    const char *driver = pb_json_str(json, "driver", "builtin");
+    bool foreign = strcmp(driver, "builtin") != 0;
+
+    (void)fprintf(out, "   %s%s%s: %lld real runs", pb_json_str(json, "scenario", "?"),
+                  foreign ? ", driver " : "", foreign ? driver : "",
                   (long long)pb_json_int(json, "real_runs.total", 0));
     if (pb_json_int(json, "real_runs.invalid", 0) > 0) {
         (void)fprintf(out, " (%lld not used)",

@@ -56,7 +56,11 @@ static void head(struct pb_page *page, const cJSON *json)
     pb_page_html(page, "</h1>\n<p class=\"reason\">");
     pb_page_text(page, pb_json_str(json, "reason", ""));
     pb_page_html(page, "</p>\n<p class=\"dim\">");
-    pb_page_textf(page, "%s · %lld real runs · %s%s%s", pb_json_str(json, "scenario", "?"),
+    const char *driver = pb_json_str(json, "driver", "builtin");
+    bool foreign = strcmp(driver, "builtin") != 0;
+
+    pb_page_textf(page, "%s%s%s · %lld real runs · %s%s%s", pb_json_str(json, "scenario", "?"),
+                  foreign ? ", driver " : "", foreign ? driver : "",
                   (long long)pb_json_int(json, "real_runs.total", 0),
                   pb_format_duration(pb_json_int(json, "elapsed_ns", 0), text),
                   pb_json_bool(json, "provisional", false) ? " · provisional: few repeats" : "",

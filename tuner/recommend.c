@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "harness/driver.h"
 #include "tuner/report.h"
 
 static cJSON *setting_of(const struct pb_tuner *tuner, size_t candidate)
@@ -324,6 +325,9 @@ static void add_identity(const struct pb_tuner *tuner, const char *answer, bool 
     } else {
         pb_fill_item(tuner->fill, document, "scenario_path", cJSON_CreateNull());
     }
+    pb_fill_text(tuner->fill, document, "driver",
+                 tuner->scenario->driver ? tuner->scenario->driver->table->name
+                                         : PB_DRIVER_BUILTIN);
     pb_fill_text(tuner->fill, document, "id", tuner->id);
     pb_fill_text(tuner->fill, document, "folder", tuner->folder);
     pb_fill_text(tuner->fill, document, "answer", answer);

@@ -99,6 +99,17 @@ interrupted hard "$PB" run hard.json --set pool.driver=./mypool.so --set workloa
     --set workload.error_rate=0 --quiet --no-charts --json
 [ "$(number out totals.outcomes.ok)" = 0 ]
 
+# Another size under load, where the driver can; nothing is lost.
+case $drivers in
+*glib*)
+    one_of "0 1 3 5" "$PB" run hard.json --set pool.driver=glib --set workload.hang_rate=0 --quiet --no-charts --json \
+        --set 'changes=[{"at":"200ms","set":{"pool.size":4}},{"at":"600ms","set":{"pool.size":1}}]'
+    sum_is_sent out
+    [ "$(number out totals.outcomes.cancelled)" = 0 ]
+    [ "$(number out workers.peak)" = 4 ]
+    ;;
+esac
+
 # Refused: what the user wrote and the pool cannot do; one line each, with the field and the driver.
 refused() { # FIELD=VALUE LINE
     run 2 "$PB" run tiny.json --set pool.driver=./mypool.so --set "$1"
@@ -117,6 +128,7 @@ refused pool.threads_per_worker=2 "pool.threads_per_worker=2: $by"
 refused pool.profile=process 'driver mypool runs threads: processes are by the builtin pool alone'
 refused 'tune.vary={"pool.queue_limit":"1..5"}' "tune.vary.pool.queue_limit: $by"
 refused 'faults=[{"at":"1ms","kill_worker":0}]' 'faults[0].kill_worker: driver mypool cannot lose a worker'
+refused 'changes=[{"at":"1ms","set":{"pool.size":3}}]' 'driver mypool cannot change pool.size while the pool runs'
 run 2 "$PB" validate tiny.json --set pool.driver=./mypool.so --set pool.preset=dspex
 has err 'sets pool.queue_limit, which is not by driver mypool'
 nothing_more=$(ls results | wc -l)
@@ -162,7 +174,7 @@ cat >tune.json <<'END'
 END
 for driver in $drivers; do
     one_of "0 3 5" "$PB" tune tune.json --set pool.driver="$driver" --quiet --no-charts
-    has out 'tuned: 3 real runs'
+    has out "tuned, driver $(basename "$driver" .so): 3 real runs"
 done
 
 # Broken ones: one line and exit code 2 before anything starts, 4 when it shows in the run.
