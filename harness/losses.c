@@ -32,6 +32,7 @@ static size_t list_losses(const struct pb_worker_note *notes, size_t note_count,
             losses[count++] =
                 (struct pb_loss){ .worker = notes[i].worker,
                                   .incarnation = notes[i].incarnation,
+                                  .stood_by = notes[i].since_ns > 0,
                                   .overflow = notes[i].overflow,
                                   .fault = -1,
                                   .reason = notes[i].reason ? notes[i].reason : "lost",
@@ -159,6 +160,19 @@ static void go_on(struct pb_loss *losses, size_t count)
     }
 }
 
+/* Who died while it stood by for a worker that served on was missed by nobody. */
+static size_t leave_out_idle(struct pb_loss *losses, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!losses[i].stood_by || losses[i].end != PB_LOSS_OPEN) {
+            losses[kept++] = losses[i];
+        }
+    }
+    return kept;
+}
+
 size_t pb_losses_match(const struct pb_worker_note *notes, size_t note_count,
                        const struct pb_loss_fault *faults, size_t fault_count,
                        struct pb_loss *ret_losses)
@@ -174,7 +188,7 @@ size_t pb_losses_match(const struct pb_worker_note *notes, size_t note_count,
     }
     free(taken);
     go_on(ret_losses, count);
-    return count;
+    return leave_out_idle(ret_losses, count);
 }
 
 /* --- Fewer notes --- */

@@ -20,7 +20,8 @@
 struct pb_worker_note {
     enum pb_pool_event_kind kind; /* LOST, UP, FIRST_OK, FAILED */
     int64_t at_ns;
-    int64_t since_ns; /* FIRST_OK: when that request was started */
+    int64_t since_ns; /* FIRST_OK: when that request was started; LOST: > 0 when it never took part
+                         and only stood by for another one */
     uint32_t worker, incarnation;
     bool overflow, replacement;
     uint32_t replaces; /* UP of a replacement: whose place it takes; PB_NO_WORKER: not told */
@@ -40,6 +41,7 @@ const char *pb_loss_end_name(enum pb_loss_end end);
 
 struct pb_loss {
     uint32_t worker, incarnation;
+    bool stood_by;       /* it had not begun to take requests */
     bool overflow;       /* it was a temporary one, which may go without a replacement */
     int fault;           /* number of the fault that hit it; -1: it died by itself */
     const char *reason;  /* static storage */

@@ -135,7 +135,8 @@ enum pb_pool_event_kind {
                                 "prepare_timeout" (it did not even listen to its token), or why it
                                 was lost */
     PB_POOL_WORKER_LOST,   /* it died or was killed: detected now; its DOWN follows when its threads
-                              have left */
+                              have left.  `since_ns`: 0, or, when it only stood by for another one,
+                              when its start was decided */
     PB_POOL_WORKER_HEALTH, /* its health changed: `health`, `reason` */
     PB_POOL_CONFIGURED,    /* pb_pool_reconfigure took effect; `worker` is PB_NO_WORKER */
     PB_POOL_EVENT_COUNT

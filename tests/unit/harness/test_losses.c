@@ -186,6 +186,18 @@ PB_TEST(a_successor_that_stood_ready_recovers_at_once)
     ck_assert_int_eq(3 * MS, story.losses[0].recovery_ns);
 }
 
+PB_TEST(who_only_stood_by_is_missed_by_nobody)
+{
+    struct story story = { .count = 0 };
+
+    ready_for(&story, 990, 6, 0, 0); /* for a worker that is to be recycled */
+    note(&story, PB_POOL_WORKER_LOST, 1000, 6, 0)->since_ns = 980 * MS;
+    ready_for(&story, 1020, 6, 1, 0);
+    ok(&story, 1030, 1031, 6, 1);
+    match(&story, NULL, 0);
+    ck_assert_uint_eq(0, story.lost);
+}
+
 PB_TEST(a_replacement_lost_before_its_first_success_has_restored_nothing)
 {
     struct story story = { .count = 0 };
