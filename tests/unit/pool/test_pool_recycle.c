@@ -302,10 +302,16 @@ PB_TEST(the_slots_of_a_worker_share_its_limit)
     pb_rig_wait_parked(&h.rig, 2);
     run_with(&h, 4, 50, 2);
     pb_rig_wait_event(&h.rig, PB_POOL_WORKER_DOWN, 3);
+    uint64_t least = UINT64_MAX;
+
     for (uint32_t i = 0; i < 3; i++) {
-        /* More where this slot is held up before it can tell the other one. */
-        ck_assert_uint_ge(pb_rig_event(&h.rig, PB_POOL_WORKER_DOWN, i).requests, 10);
-        ck_assert_uint_le(pb_rig_event(&h.rig, PB_POOL_WORKER_DOWN, i).requests, 15);
+        uint64_t requests = pb_rig_event(&h.rig, PB_POOL_WORKER_DOWN, i).requests;
+
+        ck_assert_uint_ge(requests, 10);
+        least = requests < least ? requests : least;
     }
+    /* Each for itself would make it 20.  A life has more where a slot was held up before it could
+     * tell the other one. */
+    ck_assert_uint_le(least, 15);
     pb_hook_rig_stop(&h);
 }
