@@ -105,7 +105,7 @@ PB_TEST(no_more_than_half_of_the_workers_are_recycled_at_a_time)
     for (int i = 0; i < 5; i++) {
         pb_pool_tick(h.rig.pool);
     }
-    ck_assert_uint_eq(6, pb_hook_rig_count(&h, &h.starts));
+    ck_assert_uint_eq(6, pb_rig_stats(&h.rig).workers_started);
     ck_assert_uint_eq(4, pb_rig_stats(&h.rig).alive);
     ck_assert_uint_eq(0, pb_rig_events(&h.rig, PB_POOL_WORKER_DOWN));
     pb_mutex_lock(&h.rig.lock);
