@@ -6,6 +6,9 @@
  * Each measurement is a process of its own (bench/peers/).  In a round every pool is measured once
  * in each case, in an order drawn anew, so that whatever else the machine does hits all of them.
  *
+ * A measurement during which others used more than a tenth of a CPU is repeated while patience
+ * lasts: PB_BENCH_PATIENCE seconds in all, by default 60.
+ *
  * PB_BENCH_QUICK=1: three short rounds, for a look.
  */
 #include <errno.h>
@@ -13,11 +16,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "poolbench/error.h"
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "bench/peers/peer.h"
 #include "bench/support.h"
@@ -26,6 +31,9 @@
 #define MAX_ROUNDS 9
 #define SPEND_MS   100 /* on each of three loops */
 #define QUICK_MS   30
+/* CPUs that others may use during a measurement, else it is repeated, for so long in all. */
+#define FOREIGN_MAX 0.1
+#define PATIENCE_S  60
 
 extern char **environ;
 
@@ -71,6 +79,8 @@ struct bench {
     int rounds, spend_ms, placements;
     bool present[SUBJECTS];
     uint64_t draws;
+    int64_t patience_ns; /* left for repeating what others disturbed */
+    uint32_t repeated, disturbed;
     struct cell cells[PB_ARRAY_LEN(placements)][SIZES];
 };
 
@@ -145,10 +155,39 @@ static bool read_figures(FILE *out, double *figures)
     return true;
 }
 
-/* One measurement of one pool in one case. */
-static bool measure(const struct bench *bench, size_t subject, uint32_t workers,
-                    const struct placement *placement, double *figures)
+/* CPU time that anybody has used or that was stolen, ns; 0: not known. */
+static int64_t machine_cpu_ns(void)
 {
+    unsigned long long user = 0, nice = 0, system = 0, idle, iowait, irq = 0, softirq = 0,
+                       steal = 0;
+    FILE *file = fopen("/proc/stat", "re");
+
+    if (!file) {
+        return 0;
+    }
+    if (fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle,
+               &iowait, &irq, &softirq, &steal) != 8) {
+        user = nice = system = irq = softirq = steal = 0;
+    }
+    (void)fclose(file);
+    return (int64_t)(user + nice + system + irq + softirq + steal) *
+           (PB_NS_PER_S / sysconf(_SC_CLK_TCK));
+}
+
+static int64_t children_cpu_ns(void)
+{
+    struct rusage usage;
+
+    (void)getrusage(RUSAGE_CHILDREN, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * PB_NS_PER_S +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * PB_NS_PER_US;
+}
+
+/* One measurement of one pool in one case; `ret_foreign`: CPUs that others used meanwhile. */
+static bool measure(const struct bench *bench, size_t subject, uint32_t workers,
+                    const struct placement *placement, double *figures, double *ret_foreign)
+{
+    int64_t begin_ns = pb_now_ns(), machine_ns = machine_cpu_ns(), own_ns = children_cpu_ns();
     char path[512], size[16], spend[16], where[16], variant[16];
     char *argv[] = { path, size, where, spend, variant, NULL };
     int status = 0;
@@ -168,7 +207,33 @@ static bool measure(const struct bench *bench, size_t subject, uint32_t workers,
     (void)fclose(out);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
+    *ret_foreign = (double)(machine_cpu_ns() - machine_ns - (children_cpu_ns() - own_ns)) /
+                   (double)(pb_now_ns() - begin_ns);
     return read && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* The same until nobody disturbs it, or patience is at an end. */
+static bool measure_in_peace(struct bench *bench, size_t subject, uint32_t workers,
+                             const struct placement *placement, double *figures)
+{
+    double foreign;
+
+    for (;;) {
+        int64_t begin_ns = pb_now_ns();
+
+        if (!measure(bench, subject, workers, placement, figures, &foreign)) {
+            return false;
+        }
+        if (foreign <= FOREIGN_MAX) {
+            return true;
+        }
+        bench->patience_ns -= pb_now_ns() - begin_ns;
+        if (bench->patience_ns <= 0) {
+            bench->disturbed++;
+            return true;
+        }
+        bench->repeated++;
+    }
 }
 
 /* Every pool once in one case, in an order drawn anew. */
@@ -191,7 +256,7 @@ static void run_cell(struct bench *bench, int round, size_t p, size_t size)
         if (!bench->present[s]) {
             continue;
         }
-        if (!measure(bench, s, sizes[size], &placements[p], figures)) {
+        if (!measure_in_peace(bench, s, sizes[size], &placements[p], figures)) {
             (void)fprintf(stderr, "bench_peers: %s failed with %u workers on %s\n",
                           subjects[s].name, (unsigned)sizes[size], placements[p].name);
             exit(1);
@@ -336,12 +401,17 @@ int main(void)
 {
     static struct bench bench;
     struct pb_bench_cpus cpus;
+    const char *patience = getenv("PB_BENCH_PATIENCE");
     bool quick = getenv("PB_BENCH_QUICK") != NULL;
 
     pb_bench_cpus_read(&cpus);
     bench.rounds = quick ? 3 : MAX_ROUNDS;
     bench.spend_ms = quick ? QUICK_MS : SPEND_MS;
     bench.placements = cpus.count > 1 ? 2 : 1;
+    bench.patience_ns = (patience ? strtol(patience, NULL, 10)
+                         : quick  ? 0
+                                  : PATIENCE_S) *
+                        PB_NS_PER_S;
     find_folder(&bench);
     find_peers(&bench);
     if (bench.placements == 1) {
@@ -354,9 +424,11 @@ int main(void)
             }
         }
     }
-    printf("%d rounds; CPU: of all threads together, a request; p50, p99: hand-over, from submit "
-           "to start on the worker\n",
-           bench.rounds);
+    printf(
+        "%d rounds; %u measurements repeated because others used the CPUs, %u kept though they "
+        "did\nCPU: of all threads together, a request; p50, p99: hand-over, from submit to start "
+        "on the worker\n",
+        bench.rounds, bench.repeated, bench.disturbed);
     for (size_t p = 0; p < (size_t)bench.placements; p++) {
         for (size_t size = 0; size < SIZES; size++) {
             tell_cell(&bench, p, size);
